@@ -1,0 +1,1 @@
+"""Turn collections of video into tables about the people in them."""

@@ -1,0 +1,109 @@
+"""Every column a clip may carry: its shape, type and unit.
+
+A clip is a mapping from these names to values. Letters: T frames of the clip, P people-in-frames
+(one row is one person in one frame), J joints, H and W the picture's height and width. A shape of
+() is a single value. Nobody in the clip means P = 0, never a missing column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from muybridge.errors import ClipError, listed
+
+Clip = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """Describe one column: ``shape`` in letters and numbers, numpy ``dtype``, ``unit``, ``meaning``."""
+
+    shape: tuple[str | int, ...]
+    dtype: str
+    unit: str
+    meaning: str
+
+
+# fmt: off
+COLUMNS: dict[str, Column] = {
+    # where the clip comes from (given by the plan)
+    "video_id":      Column((), "str", "", "the video, by where it is and what it holds"),
+    "clip_id":       Column((), "str", "", "the clip, by its video, stream and span"),
+    "uri":           Column((), "str", "", "where the video is, as the user named it"),
+    "source":        Column((), "str", "", "what to open to read it: a local path or a URL"),
+    "stream":        Column((), "int", "", "index of the picture stream in the container"),
+    "decoder":       Column((), "str", "", "decord or pyav"),
+    "width":         Column((), "int", "pixels", "of a frame as shown, after rotation"),
+    "height":        Column((), "int", "pixels", "of a frame as shown, after rotation"),
+    "rotation":      Column((), "int", "degrees", "counter-clockwise turn of the stored picture"),
+    "core":          Column((2,), "int64", "frames", "first frame the clip answers for, and the one after the last"),
+    "frame_index":   Column(("T",), "int64", "frames", "number of each frame in the video, from 0 in presentation order"),
+    "pts":           Column(("T",), "int64", "time base", "presentation timestamp of each frame"),
+    "times":         Column(("T",), "float64", "seconds", "presentation time of each frame"),
+    # pictures
+    "frames":        Column(("T", "H", "W", 3), "frames", "", "RGB uint8 pictures, decoded as they are asked for (video.frames)"),
+    "frame_seen":    Column(("T",), "bool", "", "whether the frame could be decoded and was looked at"),
+    # people
+    "person_frame":  Column(("P",), "int32", "", "row of frame_index in which the person is seen"),
+    "person_track":  Column(("P",), "int32", "", "who it is, within this clip"),
+    "person_score":  Column(("P",), "float32", "", "confidence, 0 to 1"),
+    "person_box":    Column(("P", 4), "float32", "pixels", "left, top, right, bottom"),
+    # BlazePose
+    "blazepose_joints":   Column(("P", 33, 3), "float32", "pixels, pixels, 0 to 1", "x, y, score"),
+    "blazepose_joints3d": Column(("P", 33, 4), "float32", "metres, 0 to 1", "x, y, z from the hips' middle, x right, y down, z forward, and score"),
+    # what went wrong ("" for nothing)
+    "error":           Column((), "str", "", "what went wrong, in a sentence"),
+    "error_stage":     Column((), "str", "", "the stage in which it went wrong"),
+    "error_kind":      Column((), "str", "", "a word to group errors by"),
+    "error_attempts":  Column((), "int", "", "how many times it was tried"),
+    "error_traceback": Column((), "str", "", "for a surprise, where in the code"),
+}
+# fmt: on
+
+ERROR = ("error", "error_stage", "error_kind", "error_attempts", "error_traceback")
+GIVEN = tuple(COLUMNS)[: tuple(COLUMNS).index("times") + 1]
+
+
+def check(clip: Clip, names: Iterable[str]) -> None:
+    """Raise ClipError with every column that is missing or whose shape or type is not as declared."""
+    sizes: dict[str, int] = {}
+    faults = [fault for name in names if (fault := _fault(clip, name, sizes))]
+    if faults:
+        raise ClipError(listed("the clip's columns are not as declared in columns.py", faults))
+
+
+def empty(names: Iterable[str]) -> dict[str, Any]:
+    """Make the columns of a clip with nobody in it and no frames: every T and P is 0."""
+    return {name: _empty(COLUMNS[name]) for name in names}
+
+
+def _empty(column: Column) -> Any:
+    if not column.shape:
+        return "" if column.dtype == "str" else 0
+    shape = tuple(size if isinstance(size, int) else 0 for size in column.shape)
+    return np.zeros(shape, "uint8" if column.dtype == "frames" else column.dtype)
+
+
+def _fault(clip: Clip, name: str, sizes: dict[str, int]) -> str:
+    column = COLUMNS[name]
+    if name not in clip:
+        return f"{name}: missing"
+    value = clip[name]
+    if not column.shape:
+        kind = str if column.dtype == "str" else (int, np.integer)
+        return "" if isinstance(value, kind) else f"{name}: {type(value).__name__}, not {column.dtype}"
+    shape = tuple(value.shape)
+    if column.dtype != "frames" and str(value.dtype) != column.dtype:
+        return f"{name}: type {value.dtype}, not {column.dtype}"
+    wanted = tuple(
+        sizes.setdefault(size, got) if isinstance(size, str) else size
+        for size, got in zip(column.shape, shape, strict=False)
+    )
+    return "" if shape == wanted and len(shape) == len(column.shape) else (
+        f"{name}: shape {shape}, not {column.shape}"
+        + (f" with {', '.join(f'{k} = {v}' for k, v in sizes.items())}" if sizes else "")
+    )

@@ -1,0 +1,45 @@
+"""The frames of a clip, handed out a few at a time so that memory does not grow with the clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Chunk = tuple[NDArray[np.int64], NDArray[np.uint8]]
+
+
+class Frames(Protocol):
+    """Be the frames that a clip asked for: ``shape`` is (T, H, W, 3).
+
+    ``chunks(size)`` yields, in order, (rows (n,) int64, pictures (n, H, W, 3) RGB uint8) with
+    n <= size. ``rows`` are positions among the T asked for; those that could not be decoded are left
+    out. A chunk's pictures are valid until the next one is asked for: copy what must stay.
+    Every call of ``chunks`` starts from the first frame. Pickling decodes everything.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]: ...
+
+    def chunks(self, size: int) -> Iterator[Chunk]: ...
+
+
+@dataclass(frozen=True)
+class DecodedFrames:
+    """Hold frames that are decoded already: ``pictures`` (N, H, W, 3), their ``rows`` (N,) of ``total``."""
+
+    pictures: NDArray[np.uint8]
+    rows: NDArray[np.int64]
+    total: int
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        height, width = self.pictures.shape[1:3]
+        return self.total, height, width, 3
+
+    def chunks(self, size: int) -> Iterator[Chunk]:
+        for first in range(0, len(self.rows), size):
+            yield self.rows[first : first + size], self.pictures[first : first + size]
