@@ -95,7 +95,9 @@ def _fault(clip: Clip, name: str, sizes: dict[str, int]) -> str:
     value = clip[name]
     if not column.shape:
         kind = str if column.dtype == "str" else (int, np.integer)
-        return "" if isinstance(value, kind) else f"{name}: {type(value).__name__}, not {column.dtype}"
+        return (
+            "" if isinstance(value, kind) else f"{name}: {type(value).__name__}, not {column.dtype}"
+        )
     shape = tuple(value.shape)
     if column.dtype != "frames" and str(value.dtype) != column.dtype:
         return f"{name}: type {value.dtype}, not {column.dtype}"
@@ -103,7 +105,11 @@ def _fault(clip: Clip, name: str, sizes: dict[str, int]) -> str:
         sizes.setdefault(size, got) if isinstance(size, str) else size
         for size, got in zip(column.shape, shape, strict=False)
     )
-    return "" if shape == wanted and len(shape) == len(column.shape) else (
-        f"{name}: shape {shape}, not {column.shape}"
-        + (f" with {', '.join(f'{k} = {v}' for k, v in sizes.items())}" if sizes else "")
+    return (
+        ""
+        if shape == wanted and len(shape) == len(column.shape)
+        else (
+            f"{name}: shape {shape}, not {column.shape}"
+            + (f" with {', '.join(f'{k} = {v}' for k, v in sizes.items())}" if sizes else "")
+        )
     )

@@ -63,7 +63,9 @@ def faults(graph: Graph, given: Iterable[str]) -> list[str]:
     given = set(given)
     writers = Counter(column for stage in graph for column in stage.writes)
     writers.update(given)
-    found = [f"two stages are called {n!r}" for n, k in Counter(s.name for s in graph).items() if k > 1]
+    found = [
+        f"two stages are called {n!r}" for n, k in Counter(s.name for s in graph).items() if k > 1
+    ]
     found += [f"{c!r} is written {k} times" for c, k in writers.items() if k > 1]
     for stage in graph:
         for column in dict.fromkeys((*stage.reads, *stage.writes)):
@@ -123,7 +125,7 @@ def _step(stage: Stage, run: Run, clips: Sequence[Clip]) -> list[Clip]:
             return [_step(stage, run, [clip])[0] for clip in clips]
         written = [_failure(stage, error)]
     results = iter(written)
-    return [{**clip, **next(results)} if not clip["error"] else clip for clip in clips]
+    return [{**clip, **(empty(stage.writes) if clip["error"] else next(results))} for clip in clips]
 
 
 def _failure(stage: Stage, error: Exception) -> Clip:

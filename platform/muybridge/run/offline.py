@@ -1,0 +1,143 @@
+"""The graph over a corpus, on Ray Data: a row is a clip, a pool of actors holds the models.
+
+A clip travels as one pickled value, because its columns are ragged and what stands in them is
+decided by the graph. The first pool gets what the plan says of a clip, a few kilobytes; frames are
+decoded where they are looked at, and only a pool boundary that parts ``decode`` from its readers
+sends pictures through the object store.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+import ray.data
+
+from muybridge.columns import GIVEN, Clip
+from muybridge.graph import Graph, Loaded, apply, load
+from muybridge.run import isolated
+from muybridge.run.pools import Pool, group
+
+ATTEMPTS = 3
+Finish = Callable[[Clip], Mapping[str, Any]]
+Deaths = Callable[[Clip], int]
+
+
+def compile(
+    graph: Graph,
+    clips: ray.data.Dataset,
+    given: Iterable[str] = GIVEN,
+    pools: tuple[Pool, ...] = (),
+    *,
+    locate: Callable[[str], str] = str,
+    finish: Finish = dict,
+    deaths: Deaths = lambda clip: 0,
+) -> ray.data.Dataset:
+    """Lead a dataset of packed clips (``pack``) through the pools; unpack its rows with ``unpack``.
+
+    ``locate`` turns a clip's uri into its source, in the actor. ``finish`` runs in the last actor
+    and its answer is what comes out. ``deaths`` notes that a clip is taken up and tells how many
+    workers died over it before.
+    """
+    grouped = group(graph, given, pools)
+    columns = set(given)
+    for at, (pool, stages) in enumerate(grouped):
+        last = at == len(grouped) - 1
+        later = {
+            column for _, rest in grouped[at + 1 :] for stage in rest for column in stage.reads
+        }
+        clips = clips.map_batches(
+            Worker,
+            fn_constructor_kwargs={
+                "graph": stages,
+                "given": tuple(columns),
+                "locate": locate if at == 0 else None,
+                "drop": frozenset({"frames"} - later),
+                "finish": finish if last else None,
+                "deaths": deaths,
+            },
+            batch_size=max((stage.clips_per_call for stage in stages), default=1),
+            batch_format="pyarrow",
+            zero_copy_batch=True,
+            num_cpus=pool.cpus,
+            num_gpus=pool.gpus,
+            compute=ray.data.ActorPoolStrategy(min_size=pool.smallest, max_size=pool.largest),
+        )
+        columns.update(column for stage in stages for column in stage.writes)
+    return clips
+
+
+def pack(clip: Mapping[str, Any], spent: Mapping[str, float] | None = None) -> dict[str, bytes]:
+    """Make the row in which a clip and the seconds spent on it travel."""
+    return {"clip": pickle.dumps(clip, 5), "spent": pickle.dumps(dict(spent or {}), 5)}
+
+
+def unpack(row: Mapping[str, bytes]) -> tuple[Clip, Counter[str]]:
+    """Read a row back: the clip (or what ``finish`` made of it) and the seconds spent on it."""
+    return pickle.loads(row["clip"]), Counter(pickle.loads(row["spent"]))
+
+
+class Worker:
+    """Hold a pool's models and lead clips through them: the one place that meets surprises."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        given: tuple[str, ...],
+        locate: Callable[[str], str] | None,
+        drop: frozenset[str],
+        finish: Finish | None,
+        deaths: Deaths,
+    ) -> None:
+        self._graph, self._given, self._deaths = graph, given, deaths
+        self._locate, self._drop, self._finish = locate, drop, finish
+        self._loaded: Loaded = load(graph, given)
+        self._idle_since = time.perf_counter()
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """Lead a batch of packed clips through the pool's stages."""
+        spent = Counter({"idle": time.perf_counter() - self._idle_since})
+        rows = [unpack(row) for row in batch.to_pylist()]
+        for _, before in rows:
+            spent.update(before)
+        clips = self._through([self._open(clip) for clip, _ in rows], spent)
+        answers = [self._close(clip, spent) for clip in clips]
+        self._idle_since = time.perf_counter()
+        return pa.Table.from_pylist(
+            [pack(answer, {} if at else spent) for at, answer in enumerate(answers)]
+        )
+
+    def _open(self, clip: Clip) -> Clip:
+        return {**clip, "source": self._locate(clip["uri"])} if self._locate else clip
+
+    def _through(self, clips: list[Clip], spent: Counter[str]) -> list[Clip]:
+        deaths = [0 if clip.get("error") else self._deaths(clip) for clip in clips]
+        safe = [clip for clip, died in zip(clips, deaths, strict=True) if not died]
+        results = iter(apply(self._loaded, safe, spent))
+        return [
+            isolated.apply(self._graph, self._given, self._drop, clip, died, ATTEMPTS)
+            if died
+            else self._again(clip, next(results), spent)
+            for clip, died in zip(clips, deaths, strict=True)
+        ]
+
+    def _again(self, clip: Clip, out: Clip, spent: Counter[str]) -> Clip:
+        """Try a clip that met a surprise again, by itself."""
+        attempt = 1
+        while out["error_traceback"] and not clip.get("error") and attempt < ATTEMPTS:
+            attempt += 1
+            out = apply(self._loaded, [clip], spent)[0]
+            out = {**out, "error_attempts": attempt if out["error"] else 0}
+        return out
+
+    def _close(self, clip: Clip, spent: Counter[str]) -> Mapping[str, Any]:
+        spent["frames"] += getattr(clip.get("frames"), "waited_s", 0.0)
+        start = time.perf_counter()
+        kept = {name: value for name, value in clip.items() if name not in self._drop}
+        answer = self._finish(kept) if self._finish else kept
+        spent["write"] += time.perf_counter() - start
+        return answer
