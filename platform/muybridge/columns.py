@@ -20,7 +20,7 @@ Clip = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Column:
-    """Describe one column: ``shape`` in letters and numbers, numpy ``dtype``, ``unit``, ``meaning``."""
+    """Describe one column: shape in letters and numbers, numpy type, unit, meaning."""
 
     shape: tuple[str | int, ...]
     dtype: str
@@ -31,30 +31,30 @@ class Column:
 # fmt: off
 COLUMNS: dict[str, Column] = {
     # where the clip comes from (given by the plan)
-    "video_id":      Column((), "str", "", "the video, by where it is and what it holds"),
-    "clip_id":       Column((), "str", "", "the clip, by its video, stream and span"),
-    "uri":           Column((), "str", "", "where the video is, as the user named it"),
-    "source":        Column((), "str", "", "what to open to read it: a local path or a URL"),
-    "stream":        Column((), "int", "", "index of the picture stream in the container"),
-    "decoder":       Column((), "str", "", "decord or pyav"),
-    "width":         Column((), "int", "pixels", "of a frame as shown, after rotation"),
-    "height":        Column((), "int", "pixels", "of a frame as shown, after rotation"),
-    "rotation":      Column((), "int", "degrees", "counter-clockwise turn of the stored picture"),
-    "core":          Column((2,), "int64", "frames", "first frame the clip answers for, and the one after the last"),
-    "frame_index":   Column(("T",), "int64", "frames", "number of each frame in the video, from 0 in presentation order"),
-    "pts":           Column(("T",), "int64", "time base", "presentation timestamp of each frame"),
-    "times":         Column(("T",), "float64", "seconds", "presentation time of each frame"),
-    # pictures
-    "frames":        Column(("T", "H", "W", 3), "frames", "", "RGB uint8 pictures, decoded as they are asked for (video.frames)"),
-    "frame_seen":    Column(("T",), "bool", "", "whether the frame could be decoded and was looked at"),
+    "video_id":    Column((), "str", "", "the video, by where it is and what it holds"),
+    "clip_id":     Column((), "str", "", "the clip, by its video, stream and span"),
+    "uri":         Column((), "str", "", "where the video is, as the user named it"),
+    "source":      Column((), "str", "", "what to open to read it: a local path or a URL"),
+    "stream":      Column((), "int", "", "index of the picture stream in the container"),
+    "decoder":     Column((), "str", "", "decord or pyav"),
+    "width":       Column((), "int", "pixels", "of a frame as shown, after rotation"),
+    "height":      Column((), "int", "pixels", "of a frame as shown, after rotation"),
+    "rotation":    Column((), "int", "degrees", "counter-clockwise turn of the stored picture"),
+    "core":        Column((2,), "int64", "frames", "first frame it answers for, one after the last"),
+    "frame_index": Column(("T",), "int64", "frames", "number in the video, presentation order"),
+    "pts":         Column(("T",), "int64", "time base", "presentation timestamp of each frame"),
+    "times":       Column(("T",), "float64", "seconds", "presentation time of each frame"),
+    # pictures: RGB uint8, decoded as they are asked for (video/frames.py)
+    "frames":      Column(("T", "H", "W", 3), "frames", "", "the pictures of the clip"),
+    "frame_seen":  Column(("T",), "bool", "", "whether the frame was decoded and looked at"),
     # people
-    "person_frame":  Column(("P",), "int32", "", "row of frame_index in which the person is seen"),
-    "person_track":  Column(("P",), "int32", "", "who it is, within this clip"),
-    "person_score":  Column(("P",), "float32", "", "confidence, 0 to 1"),
-    "person_box":    Column(("P", 4), "float32", "pixels", "left, top, right, bottom"),
-    # BlazePose
-    "blazepose_joints":   Column(("P", 33, 3), "float32", "pixels, pixels, 0 to 1", "x, y, score"),
-    "blazepose_joints3d": Column(("P", 33, 4), "float32", "metres, 0 to 1", "x, y, z from the hips' middle, x right, y down, z forward, and score"),
+    "person_frame": Column(("P",), "int32", "", "row of frame_index in which the person is"),
+    "person_track": Column(("P",), "int32", "", "who it is, within this clip"),
+    "person_score": Column(("P",), "float32", "", "confidence, 0 to 1"),
+    "person_box":   Column(("P", 4), "float32", "pixels", "left, top, right, bottom"),
+    # BlazePose: x, y, score; and x right, y down, z forward from the hips' middle, score
+    "blazepose_joints":   Column(("P", 33, 3), "float32", "pixels", "joints in the picture"),
+    "blazepose_joints3d": Column(("P", 33, 4), "float32", "metres", "joints around the hips"),
     # what went wrong ("" for nothing)
     "error":           Column((), "str", "", "what went wrong, in a sentence"),
     "error_stage":     Column((), "str", "", "the stage in which it went wrong"),
@@ -69,7 +69,7 @@ GIVEN = tuple(COLUMNS)[: tuple(COLUMNS).index("times") + 1]
 
 
 def check(clip: Clip, names: Iterable[str]) -> None:
-    """Raise ClipError with every column that is missing or whose shape or type is not as declared."""
+    """Raise ClipError with every column that is missing or has another shape or type."""
     sizes: dict[str, int] = {}
     faults = [fault for name in names if (fault := _fault(clip, name, sizes))]
     if faults:

@@ -1,4 +1,4 @@
-"""Everything Muybridge raises on purpose; a message says what was asked, what was found, what to do."""
+"""What Muybridge raises on purpose. A message says what was asked, found, and is to be done."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class InputError(MuybridgeError):
 class VideoError(MuybridgeError):
     """Say that one video cannot be read, with its name and the cause.
 
-    ``kind`` is one of ``unreadable`` (not a video, cut off, unknown codec), ``no_video`` (no picture
-    stream), ``empty`` (no frame), ``missing`` (no such file), ``damaged`` (frames could not be
-    decoded), ``timeout`` (the decoder hung) and ``crashed`` (the decoder's process died).
+    ``kind`` is one of ``unreadable`` (not a video, cut off, unknown codec), ``no_video`` (no
+    picture stream), ``empty`` (no frame), ``missing`` (no such file), ``damaged`` (frames could not
+    be decoded), ``timeout`` (the decoder hung) and ``crashed`` (the decoder's process died).
     """
 
     def __init__(self, kind: str, uri: str, cause: str) -> None:
@@ -57,7 +57,7 @@ class WeightsError(MuybridgeError):
 
 
 class OutputError(MuybridgeError):
-    """Say that an output cannot be used as asked: made by another graph, or not an output at all."""
+    """Say that an output cannot be used: made by another graph, or not an output at all."""
 
     kind = "output"
 

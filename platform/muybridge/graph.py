@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,9 +26,9 @@ def _nothing() -> Sequence[str]:
 
 @dataclass(frozen=True)
 class Stage:
-    """Name one step of the graph: ``load`` returns a function from clips to what it writes for each.
+    """Name one step of the graph; ``load`` returns a function from clips to what it adds to each.
 
-    ``missing`` tells what must be fetched or installed before ``load`` can work, one sentence each.
+    ``missing`` lists, a sentence each, what must be fetched or installed before ``load`` can work.
     ``identity`` is what a result depends on (options, the weights' sha256), kept with the output.
     """
 
@@ -98,7 +98,9 @@ def load(graph: Graph, given: Iterable[str]) -> Loaded:
     return [(stage, stage.load()) for wave in waves(graph, given) for stage in wave]
 
 
-def apply(loaded: Loaded, clips: Sequence[Clip], spent: Counter[str] | None = None) -> list[Clip]:
+def apply(
+    loaded: Loaded, clips: Sequence[Clip], spent: defaultdict[str, float] | None = None
+) -> list[Clip]:
     """Run loaded stages over clips; a clip that fails carries its ``error`` and the rest go on.
 
     ``spent`` collects the seconds each stage took, under its name.

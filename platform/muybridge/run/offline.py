@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -23,6 +23,7 @@ from muybridge.run import isolated
 from muybridge.run.pools import Pool, group
 
 ATTEMPTS = 3
+Spent = defaultdict[str, float]  # seconds by stage, and as frames, write, idle
 Finish = Callable[[Clip], Mapping[str, Any]]
 Deaths = Callable[[Clip], int]
 
@@ -76,9 +77,9 @@ def pack(clip: Mapping[str, Any], spent: Mapping[str, float] | None = None) -> d
     return {"clip": pickle.dumps(clip, 5), "spent": pickle.dumps(dict(spent or {}), 5)}
 
 
-def unpack(row: Mapping[str, bytes]) -> tuple[Clip, Counter[str]]:
+def unpack(row: Mapping[str, bytes]) -> tuple[Clip, dict[str, float]]:
     """Read a row back: the clip (or what ``finish`` made of it) and the seconds spent on it."""
-    return pickle.loads(row["clip"]), Counter(pickle.loads(row["spent"]))
+    return pickle.loads(row["clip"]), pickle.loads(row["spent"])
 
 
 class Worker:
@@ -100,10 +101,11 @@ class Worker:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Lead a batch of packed clips through the pool's stages."""
-        spent = Counter({"idle": time.perf_counter() - self._idle_since})
+        spent: Spent = defaultdict(float, idle=time.perf_counter() - self._idle_since)
         rows = [unpack(row) for row in batch.to_pylist()]
         for _, before in rows:
-            spent.update(before)
+            for name, seconds in before.items():
+                spent[name] += seconds
         clips = self._through([self._open(clip) for clip, _ in rows], spent)
         answers = [self._close(clip, spent) for clip in clips]
         self._idle_since = time.perf_counter()
@@ -114,7 +116,7 @@ class Worker:
     def _open(self, clip: Clip) -> Clip:
         return {**clip, "source": self._locate(clip["uri"])} if self._locate else clip
 
-    def _through(self, clips: list[Clip], spent: Counter[str]) -> list[Clip]:
+    def _through(self, clips: list[Clip], spent: Spent) -> list[Clip]:
         deaths = [0 if clip.get("error") else self._deaths(clip) for clip in clips]
         safe = [clip for clip, died in zip(clips, deaths, strict=True) if not died]
         results = iter(apply(self._loaded, safe, spent))
@@ -125,7 +127,7 @@ class Worker:
             for clip, died in zip(clips, deaths, strict=True)
         ]
 
-    def _again(self, clip: Clip, out: Clip, spent: Counter[str]) -> Clip:
+    def _again(self, clip: Clip, out: Clip, spent: Spent) -> Clip:
         """Try a clip that met a surprise again, by itself."""
         attempt = 1
         while out["error_traceback"] and not clip.get("error") and attempt < ATTEMPTS:
@@ -134,7 +136,7 @@ class Worker:
             out = {**out, "error_attempts": attempt if out["error"] else 0}
         return out
 
-    def _close(self, clip: Clip, spent: Counter[str]) -> Mapping[str, Any]:
+    def _close(self, clip: Clip, spent: Spent) -> Mapping[str, Any]:
         spent["frames"] += getattr(clip.get("frames"), "waited_s", 0.0)
         start = time.perf_counter()
         kept = {name: value for name, value in clip.items() if name not in self._drop}
