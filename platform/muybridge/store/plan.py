@@ -1,0 +1,301 @@
+"""Keep the plan of a corpus: all videos, cut into clips, in shards of about an hour.
+
+A shard's file holds one row a clip, and one for a video without clips. The index says of every
+video which shard has it, so that a finished run is recognised without opening the shards. It grows
+by pieces; a later piece's word on a video counts.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from muybridge.columns import COLUMNS, GIVEN
+from muybridge.store.inputs import Input, fingerprint, video_id
+from muybridge.store.objects import PRIVATE, Objects
+from muybridge.store.tables import Tables, table
+
+FOLDER = PRIVATE + "plan/"
+INDEX = PRIVATE + "index/"
+SHARD_S = 3600.0
+SHARD_VIDEOS = 500
+PIECE_VIDEOS = 2000
+
+VIDEO = ("uri", "size", "tag", "video_id", "info", "error_kind", "error")
+CLIP = tuple(name for name in GIVEN if name not in ("uri", "video_id", "source"))
+LISTS = tuple(name for name in CLIP if COLUMNS[name].shape)
+INDEXED = pa.schema(
+    [("uri", pa.string()), ("size", pa.int64())]
+    + [(name, pa.string()) for name in ("tag", "video_id", "shard")]
+)
+
+
+@dataclass(frozen=True)
+class PlannedVideo:
+    """Be one video of the plan: what is known of it, and its clips, or why it has none.
+
+    ``info`` holds the columns of the table ``videos`` (and whatever else JSON can hold); ``clips``
+    the given columns of each clip, without ``source``.
+    """
+
+    input: Input
+    video_id: str
+    info: Mapping[str, Any] = field(default_factory=dict)
+    clips: Sequence[Mapping[str, Any]] = ()
+    error_kind: str = ""
+    error: str = ""
+
+
+class Known(NamedTuple):
+    """Say where the plan has a video, and as what."""
+
+    size: int
+    tag: str
+    video_id: str
+    shard: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Sort inputs into what must be planned, planned again, or only noted as touched."""
+
+    new: list[Input] = field(default_factory=list)
+    changed: list[Input] = field(default_factory=list)
+    touched: list[Input] = field(default_factory=list)
+
+
+class Plan:
+    """Hold a corpus's index; the shards stay where they are until they are loaded."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+        names = sorted(entry.key for entry in objects.list(INDEX))
+        self._pieces = len(names)
+        self.known: dict[str, Known] = {}
+        for name in names:
+            self._learn(pq.read_table(io.BytesIO(objects.read(name))))
+
+    def shards(self) -> dict[str, frozenset[str]]:
+        """Name the videos of every shard."""
+        found: dict[str, list[str]] = {}
+        for known in self.known.values():
+            found.setdefault(known.shard, []).append(known.video_id)
+        return {shard: frozenset(found[shard]) for shard in sorted(found)}
+
+    def changes(
+        self, inputs: Iterable[Input], fingerprint: Callable[[Input], str] = fingerprint
+    ) -> Changes:
+        """Compare inputs with the plan; what they hold is looked at only if size or tag differ."""
+        changes = Changes()
+        for item in inputs:
+            known = self.known.get(item.uri)
+            if known is None:
+                changes.new.append(item)
+            elif (known.size, known.tag) != (item.size, item.tag):
+                same = known.video_id == video_id(item.uri, fingerprint(item))
+                (changes.touched if same else changes.changed).append(item)
+        return changes
+
+    def add(self, videos: Iterable[PlannedVideo]) -> list[str]:
+        """Put new videos into new shards, in the order given, and name the shards."""
+        first = 1 + max((int(known.shard) for known in self.known.values()), default=-1)
+        names, waiting = list[str](), list[tuple[str, PlannedVideo]]()
+        for number, some in enumerate(_sharded(videos), first):
+            names.append(f"{number:06d}")
+            self.save(names[-1], some)
+            waiting += [(names[-1], video) for video in some]
+            if len(waiting) >= PIECE_VIDEOS:
+                self._note(waiting)
+                waiting = []
+        self._note(waiting)
+        return names
+
+    def replace(self, videos: Iterable[PlannedVideo]) -> list[str]:
+        """Put changed videos in the place of their older selves, and name the shards concerned."""
+        shards: dict[str, dict[str, PlannedVideo]] = {}
+        for video in videos:
+            shards.setdefault(self.known[video.input.uri].shard, {})[video.input.uri] = video
+        for shard, new in shards.items():
+            old = self.load(shard)
+            self.save(shard, [new.get(video.input.uri, video) for video in old])
+            self._note([(shard, video) for video in new.values()])
+        return sorted(shards)
+
+    def touch(self, inputs: Iterable[Input]) -> None:
+        """Note the new tags of videos that hold what they held."""
+        known = self.known
+        self._write([(*item, known[item.uri].video_id, known[item.uri].shard) for item in inputs])
+
+    def save(self, shard: str, videos: Sequence[PlannedVideo]) -> None:
+        """Write a shard."""
+        self.objects.write(_file(shard), _encode(videos))
+
+    def load(self, shard: str) -> list[PlannedVideo]:
+        """Read a shard exactly as it was saved."""
+        return load(self.objects, shard)
+
+    def _note(self, planned: Sequence[tuple[str, PlannedVideo]]) -> None:
+        self._write([(*video.input, video.video_id, shard) for shard, video in planned])
+
+    def _write(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        if not rows:
+            return
+        columns = [
+            pa.array(values, kind)
+            for values, kind in zip(zip(*rows, strict=True), INDEXED.types, strict=True)
+        ]
+        piece = pa.table(columns, INDEXED)
+        sink = io.BytesIO()
+        pq.write_table(piece, sink, compression="zstd")
+        self.objects.write(f"{INDEX}{self._pieces:06d}.parquet", sink.getvalue())
+        self._pieces += 1
+        self._learn(piece)
+
+    def _learn(self, piece: pa.Table) -> None:
+        columns = [column.to_pylist() for column in piece.columns]
+        for uri, *known in zip(*columns, strict=True):
+            self.known[uri] = Known(*known)
+
+
+def described(videos: Iterable[PlannedVideo]) -> Tables:
+    """Make the rows that follow from the plan: ``videos``, and ``errors`` of unreadable ones."""
+    good, bad = list[dict[str, Any]](), list[dict[str, Any]]()
+    for video in videos:
+        named = {"video_id": video.video_id, "uri": video.input.uri, "size": video.input.size}
+        if video.error:
+            bad.append(named | _failure(video))
+        else:
+            good.append({"frames_sampled": _sampled(video), **video.info, **named})
+    return {"videos": table("videos", good), "errors": table("errors", bad)}
+
+
+def load(objects: Objects, shard: str) -> list[PlannedVideo]:
+    """Read a shard of the plan kept with an output."""
+    return _decode(pq.read_table(io.BytesIO(objects.read(_file(shard)))))
+
+
+def _failure(video: PlannedVideo) -> dict[str, Any]:
+    return {
+        "clip_id": "",
+        "stage": "probe",
+        "kind": video.error_kind,
+        "message": video.error,
+        "attempts": 1,
+        "traceback": "",
+    }
+
+
+def _sampled(video: PlannedVideo) -> int:
+    spans = [np.searchsorted(clip["frame_index"], clip["core"]) for clip in video.clips]
+    return int(sum(stop - start for start, stop in spans))
+
+
+def _file(shard: str) -> str:
+    return f"{FOLDER}{shard}.parquet"
+
+
+def _sharded(videos: Iterable[PlannedVideo]) -> Iterator[list[PlannedVideo]]:
+    some: list[PlannedVideo] = []
+    seconds = 0.0
+    for video in videos:
+        some.append(video)
+        seconds += video.info.get("duration_s") or 0.0
+        if seconds >= SHARD_S or len(some) >= SHARD_VIDEOS:
+            yield some
+            some, seconds = [], 0.0
+    if some:
+        yield some
+
+
+def _encode(videos: Sequence[PlannedVideo]) -> bytes:
+    """Write one row a clip; numbers that grow steadily are kept as differences and cost little."""
+    rows: list[tuple[PlannedVideo, Mapping[str, Any] | None]] = [
+        (video, clip) for video in videos for clip in (video.clips or (None,))
+    ]
+    columns: dict[str, pa.Array] = {
+        name: pa.array(
+            [_video(video)[name] for video, _ in rows],
+            pa.int64() if name == "size" else pa.string(),
+        )
+        for name in VIDEO
+    }
+    clips = [clip for _, clip in rows]
+    columns |= {
+        name: _lists(name, clips) if name in LISTS else _values(name, clips) for name in CLIP
+    }
+    sink = io.BytesIO()
+    pq.write_table(
+        pa.table(columns),
+        sink,
+        compression="zstd",
+        use_dictionary=[name for name in columns if name not in LISTS],
+        column_encoding={f"{name}.list.element": "DELTA_BINARY_PACKED" for name in LISTS},
+        write_statistics=False,
+    )
+    return sink.getvalue()
+
+
+def _video(video: PlannedVideo) -> dict[str, Any]:
+    return {
+        **video.input._asdict(),
+        "video_id": video.video_id,
+        "info": json.dumps(dict(video.info), sort_keys=True),
+        "error_kind": video.error_kind,
+        "error": video.error,
+    }
+
+
+def _values(name: str, clips: Sequence[Mapping[str, Any] | None]) -> pa.Array:
+    kind = pa.string() if COLUMNS[name].dtype == "str" else pa.int64()
+    return pa.array([None if clip is None else clip[name] for clip in clips], kind)
+
+
+def _lists(name: str, clips: Sequence[Mapping[str, Any] | None]) -> pa.Array:
+    """Make lists of whole numbers; those of seconds keep their bits, which grow as steadily."""
+    arrays = [
+        np.zeros(0, np.int64) if clip is None else clip[name].view(np.int64) for clip in clips
+    ]
+    offsets = np.cumsum([0, *map(len, arrays)], dtype=np.int32)
+    values = np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
+    return pa.ListArray.from_arrays(offsets, values)
+
+
+def _decode(read: pa.Table) -> list[PlannedVideo]:
+    columns = {name: _column(name, read[name].combine_chunks()) for name in read.column_names}
+    return [
+        _planned(columns, list(rows))
+        for _, rows in groupby(range(len(read)), columns["uri"].__getitem__)
+    ]
+
+
+def _planned(columns: Mapping[str, list[Any]], rows: Sequence[int]) -> PlannedVideo:
+    video = {name: columns[name][rows[0]] for name in VIDEO}
+    named = {name: video[name] for name in ("uri", "video_id")}
+    return PlannedVideo(
+        Input(video["uri"], video["size"], video["tag"]),
+        video["video_id"],
+        json.loads(video["info"]),
+        [
+            named | {name: columns[name][row] for name in CLIP}
+            for row in rows
+            if columns["clip_id"][row] is not None
+        ],
+        video["error_kind"],
+        video["error"],
+    )
+
+
+def _column(name: str, column: pa.Array) -> list[Any]:
+    if name not in LISTS:
+        return column.to_pylist()
+    values = column.flatten().to_numpy().view(COLUMNS[name].dtype)
+    offsets = column.offsets.to_numpy() - column.offsets[0].as_py()
+    return np.split(values, offsets[1:-1]) if len(column) else []

@@ -1,0 +1,281 @@
+"""Turn analysed clips into tables with explicit schemas, and tables into Parquet that never varies.
+
+A table's rows belong to frames: ``frame`` counts from 0 in presentation order and ``time_s`` is the
+frame's presentation time. Nobody in the clip makes tables without rows, never missing ones.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from muybridge.columns import Clip
+
+VERSION = "1"
+ROW_GROUP = 65_536
+Tables = dict[str, pa.Table]
+
+TEXT, COUNT, SMALL, REAL, SINGLE = pa.string(), pa.int64(), pa.int32(), pa.float64(), pa.float32()
+MANY = pa.list_(pa.field("item", SINGLE, nullable=False))
+
+# fmt: off
+VIDEO = ("video_id", TEXT, "", "the video, by where it is and what it holds")
+FRAME = (
+    VIDEO,
+    ("frame",    COUNT,  "frames",  "number of the frame, from 0 in presentation order"),
+    ("time_s",   REAL,   "seconds", "presentation time of the frame"),
+    ("track_id", SMALL,  "",        "who it is, within the video"),
+)
+SYSTEM = (
+    ("system",   TEXT,   "",        "the model that saw it"),
+    ("skeleton", TEXT,   "",        "the names and order of the joints"),
+)
+SPAN = (
+    ("frames_seen",  COUNT, "frames",  "how many frames the person is seen in"),
+    ("score",        SINGLE, "0 to 1", "mean confidence"),
+)
+FIELDS: dict[str, tuple[tuple[str, pa.DataType, str, str], ...]] = {
+    "videos": (
+        VIDEO,
+        ("uri",        TEXT,       "",          "where the video is"),
+        ("size",       COUNT,      "bytes",     "of the file"),
+        ("container",  TEXT,       "",          "format of the file"),
+        ("codec",      TEXT,       "",          "of the pictures"),
+        ("width",      SMALL,      "pixels",    "of a frame as shown, after rotation"),
+        ("height",     SMALL,      "pixels",    "of a frame as shown, after rotation"),
+        ("rotation",   SMALL,      "degrees",   "counter-clockwise turn of the stored picture"),
+        ("frames",     COUNT,      "frames",    "in the video"),
+        ("frames_sampled", COUNT,  "frames",    "that were to be looked at"),
+        ("fps",        REAL,       "1/seconds", "mean frames a second"),
+        ("start_s",    REAL,       "seconds",   "presentation time of the first frame"),
+        ("duration_s", REAL,       "seconds",   "from the first frame to the end of the last"),
+        ("has_audio",  pa.bool_(), "",          "whether there is sound"),
+    ),
+    "people": (
+        VIDEO,
+        ("clip_id",  TEXT,   "",        "the clip that the frame belongs to"),
+        *FRAME[1:],
+        ("score",    SINGLE, "0 to 1",  "confidence"),
+        ("left",     SINGLE, "pixels",  "of the box"),
+        ("top",      SINGLE, "pixels",  "of the box"),
+        ("right",    SINGLE, "pixels",  "of the box"),
+        ("bottom",   SINGLE, "pixels",  "of the box"),
+    ),
+    "keypoints": (
+        *FRAME, *SYSTEM,
+        ("x",        MANY,   "pixels",  "of each joint, from the left"),
+        ("y",        MANY,   "pixels",  "of each joint, from the top"),
+        ("score",    MANY,   "0 to 1",  "confidence of each joint"),
+    ),
+    "joints3d": (
+        *FRAME, *SYSTEM,
+        ("space",    TEXT,   "",        "root: axes of the camera, origin between the hips"),
+        ("x",        MANY,   "metres",  "of each joint, to the right"),
+        ("y",        MANY,   "metres",  "of each joint, down"),
+        ("z",        MANY,   "metres",  "of each joint, forward"),
+        ("score",    MANY,   "0 to 1",  "confidence of each joint"),
+    ),
+    "tracks": (
+        VIDEO,
+        ("track_id",     SMALL,  "",        "who it is, within the video"),
+        ("first_frame",  COUNT,  "frames",  "number of the first frame with the person"),
+        ("last_frame",   COUNT,  "frames",  "number of the last frame with the person"),
+        ("first_time_s", REAL,   "seconds", "presentation time of the first frame"),
+        ("last_time_s",  REAL,   "seconds", "presentation time of the last frame"),
+        *SPAN,
+    ),
+    "errors": (
+        VIDEO,
+        ("uri",       TEXT,  "", "where the video is"),
+        ("clip_id",   TEXT,  "", "the clip, or nothing if it is about the whole video"),
+        ("stage",     TEXT,  "", "the step in which it went wrong"),
+        ("kind",      TEXT,  "", "a word to group errors by"),
+        ("message",   TEXT,  "", "what went wrong, in a sentence"),
+        ("attempts",  SMALL, "", "how many times it was tried"),
+        ("traceback", TEXT,  "", "for a surprise, where in the code"),
+    ),
+}
+KEYS = {
+    "videos":    ("video_id",),
+    "people":    ("video_id", "frame", "track_id"),
+    "keypoints": ("video_id", "frame", "track_id", "system"),
+    "joints3d":  ("video_id", "frame", "track_id", "system"),
+    "tracks":    ("video_id", "track_id"),
+    "errors":    ("video_id", "clip_id", "stage", "kind", "message"),
+}
+# table, system, skeleton, the clip's column (P, J, C), what its C values are, further columns
+SYSTEMS: tuple[tuple[str, str, str, str, tuple[str, ...], dict[str, str]], ...] = (
+    ("keypoints", "blazepose", "blazepose33", "blazepose_joints",   ("x", "y", "score"), {}),
+    ("joints3d",  "blazepose", "blazepose33", "blazepose_joints3d", ("x", "y", "z", "score"),
+     {"space": "root"}),
+)
+# fmt: on
+
+
+def _schema(name: str) -> pa.Schema:
+    fields = [
+        pa.field(column, kind, metadata={"unit": unit, "description": text})
+        for column, kind, unit, text in FIELDS[name]
+    ]
+    return pa.schema(fields, {"muybridge.schema": VERSION, "muybridge.table": name})
+
+
+SCHEMAS: dict[str, pa.Schema] = {name: _schema(name) for name in FIELDS}
+
+
+def table(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Make a table of rows; columns that a row lacks are null."""
+    columns = {column: [row.get(column) for row in rows] for column in SCHEMAS[name].names}
+    return pa.table(columns, SCHEMAS[name])
+
+
+def rows(clip: Clip) -> Tables:
+    """Make the tables of one analysed clip, with the clip's own track ids.
+
+    Rows of frames past the clip's core stay in: ``frame`` >= ``core[1]`` tells them. Core frames
+    that could not be decoded make one row of ``errors``.
+    """
+    made = {name: schema.empty_table() for name, schema in SCHEMAS.items()}
+    made["errors"] = table("errors", [*_failed(clip), *_gaps(clip)])
+    if "person_frame" not in clip:
+        return made
+    made["people"] = _people(clip)
+    for name, system, skeleton, column, values, more in SYSTEMS:
+        if column in clip:
+            constant = {"system": system, "skeleton": skeleton, **more}
+            part = _joints(made["people"], name, clip[column], values, constant)
+            made[name] = pa.concat_tables([made[name], part])
+    return made
+
+
+def joined(parts: Iterable[Mapping[str, pa.Table]]) -> Tables:
+    """Put the rows of several sets of tables together; none at all makes tables without rows."""
+    parts = list(parts)
+    return {
+        name: pa.concat_tables([schema.empty_table(), *(p[name] for p in parts if name in p)])
+        for name, schema in SCHEMAS.items()
+    }
+
+
+def tracks(people: pa.Table) -> pa.Table:
+    """Say for each person of each video from when to when they are seen."""
+    wanted = {
+        "first_frame": ("frame", "min"),
+        "last_frame": ("frame", "max"),
+        "first_time_s": ("time_s", "min"),
+        "last_time_s": ("time_s", "max"),
+        "frames_seen": ("frame", "count"),
+        "score": ("score", "mean"),
+    }
+    grouped = people.group_by(["video_id", "track_id"], use_threads=False).aggregate(
+        list(wanted.values())
+    )
+    columns = {"video_id": grouped["video_id"], "track_id": grouped["track_id"]}
+    for name, (column, how) in wanted.items():
+        columns[name] = grouped[f"{column}_{how}"]
+    return pa.table(columns).cast(SCHEMAS["tracks"])
+
+
+def write(name: str, rows: pa.Table, run: Mapping[str, Any]) -> bytes:
+    """Write a table as Parquet: the same rows, in whatever order, and run make the same bytes.
+
+    ``run`` says what made it (graph, weights, code version) and stands in the file's metadata.
+    """
+    keys = [(key, "ascending") for key in KEYS[name]]
+    schema = SCHEMAS[name].with_metadata(
+        {**SCHEMAS[name].metadata, "muybridge.run": json.dumps(run, sort_keys=True)}
+    )
+    order = pc.sort_indices(rows, sort_keys=keys)
+    sink = io.BytesIO()
+    pq.write_table(
+        rows.take(order).combine_chunks().cast(schema),
+        sink,
+        row_group_size=ROW_GROUP,
+        compression="zstd",
+        use_dictionary=[field.name for field in schema if field.type == TEXT],
+    )
+    return sink.getvalue()
+
+
+def _people(clip: Clip) -> pa.Table:
+    at = clip["person_frame"]
+    box = clip["person_box"]
+    columns = {
+        "video_id": pa.repeat(clip["video_id"], len(at)),
+        "clip_id": pa.repeat(clip["clip_id"], len(at)),
+        "frame": clip["frame_index"][at],
+        "time_s": clip["times"][at],
+        "track_id": clip["person_track"],
+        "score": clip["person_score"],
+        **{side: box[:, i] for i, side in enumerate(("left", "top", "right", "bottom"))},
+    }
+    return pa.table(columns, SCHEMAS["people"])
+
+
+def _joints(
+    people: pa.Table,
+    name: str,
+    joints: NDArray[np.float32],
+    values: Sequence[str],
+    constant: Mapping[str, str],
+) -> pa.Table:
+    columns: dict[str, Any] = {column: people[column] for column, *_ in FRAME}
+    columns |= {column: pa.repeat(value, len(people)) for column, value in constant.items()}
+    columns |= {value: _lists(joints[..., i]) for i, value in enumerate(values)}
+    return pa.table({c: columns[c] for c in SCHEMAS[name].names}, SCHEMAS[name])
+
+
+def _lists(values: NDArray[np.float32]) -> pa.Array:
+    """Turn (P, J) into P lists of J."""
+    people, joints = values.shape
+    offsets = np.arange(0, (people + 1) * joints, joints, dtype=np.int32)[: people + 1]
+    flat = pa.array(np.ascontiguousarray(values).reshape(-1), SINGLE)
+    return pa.ListArray.from_arrays(offsets, flat, type=MANY)
+
+
+def _failed(clip: Clip) -> Iterator[dict[str, Any]]:
+    if clip.get("error"):
+        yield _named(clip) | {
+            "stage": clip["error_stage"],
+            "kind": clip["error_kind"],
+            "message": clip["error"],
+            "attempts": clip["error_attempts"],
+            "traceback": clip["error_traceback"],
+        }
+
+
+def _gaps(clip: Clip) -> Iterator[dict[str, Any]]:
+    number, seen = clip["frame_index"], clip.get("frame_seen", ())
+    if clip.get("error") or len(seen) != len(number):
+        return
+    core = (number >= clip["core"][0]) & (number < clip["core"][1])
+    lost = np.flatnonzero(core & ~seen)
+    if len(lost):
+        yield _named(clip) | {
+            "stage": "decode",
+            "kind": "damaged",
+            "message": f"{len(lost)} of {np.count_nonzero(core)} frames could not be decoded"
+            f" ({_spans(number, lost)})",
+            "attempts": 1,
+            "traceback": "",
+        }
+
+
+def _named(clip: Clip) -> dict[str, Any]:
+    return {name: clip[name] for name in ("video_id", "uri", "clip_id")}
+
+
+def _spans(number: NDArray[np.int64], lost: NDArray[np.int64], most: int = 5) -> str:
+    """Write rows ``lost`` of the frames ``number`` as "frames 3, 17-19"."""
+    runs = np.split(lost, np.flatnonzero(np.diff(lost) > 1) + 1)
+    spans = [(number[run[0]], number[run[-1]]) for run in runs[:most]]
+    text = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
+    return ("frame " if len(lost) == 1 else "frames ") + text + (", …" if len(runs) > most else "")
