@@ -1,0 +1,65 @@
+"""BlazePose: a detector of people and a network that reads one person's joints from a crop.
+
+From Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking" (2020) and the model
+card of BlazePose GHUM 3D. Both networks run on one CPU thread; a worker has one of each.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+DETECTOR_SIDE = 224  # pixels of the detector's square input
+CROP_SIDE = 256  # pixels of the landmark network's square input
+
+
+class Network:
+    """Hold one network of a .tflite file, with memory for one picture at a time.
+
+    A larger batch gains nothing: its cost is that of the pictures one by one.
+    """
+
+    def __init__(self, file: Path) -> None:
+        from ai_edge_litert.interpreter import Interpreter  # of the extra `embedded`
+
+        self.interpreter = Interpreter(model_path=str(file), num_threads=1)
+        self.interpreter.allocate_tensors()
+        self.input: int = self.interpreter.get_input_details()[0]["index"]
+        self.outputs: list[dict[str, Any]] = self.interpreter.get_output_details()
+
+    def __call__(self, picture: Array, outputs: tuple[int, ...]) -> list[Array]:
+        """Run a picture (S, S, 3) and return the outputs of these positions, without the batch axis."""
+        self.interpreter.set_tensor(self.input, picture[None])
+        self.interpreter.invoke()
+        return [self.interpreter.get_tensor(self.outputs[at]["index"])[0] for at in outputs]
+
+
+class BlazePose:
+    """Hold both networks: ``detect`` sees where people are, ``landmarks`` reads one person's joints."""
+
+    def __init__(self, detector: Path, landmarks: Path) -> None:
+        self.detector = Network(detector)
+        self.reader = Network(landmarks)
+
+    def detect(self, pictures: Array) -> tuple[Array, Array]:
+        """Detect in pictures (N, 224, 224, 3) of -1 to 1: raw boxes (N, 2254, 12), logits (N, 2254)."""
+        raw = [self.detector(picture, (0, 1)) for picture in pictures]
+        boxes = np.stack([box for box, _ in raw]) if raw else np.empty((0, 2254, 12), np.float32)
+        return boxes, np.stack([s[:, 0] for _, s in raw]) if raw else boxes[:, :, 0]
+
+    def landmarks(self, crops: Array) -> tuple[Array, Array, Array]:
+        """Read crops (N, 256, 256, 3) of 0 to 1: points (N, 39, 5), presence (N,), world (N, 39, 3).
+
+        A point is x, y, z in pixels of the crop, then the logits of being visible and being
+        there; world is in metres from the hips' middle, turned as the crop is.
+        """
+        raw = [self.reader(crop, (0, 1, 4)) for crop in crops]
+        points = np.array([point for point, _, _ in raw], np.float32).reshape(-1, 39, 5)
+        presence = np.array([flag[0] for _, flag, _ in raw], np.float32).reshape(-1)
+        world = np.array([joint for _, _, joint in raw], np.float32).reshape(-1, 39, 3)
+        return points, presence, world
