@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+
 from muybridge.web import app
 
 from .conftest import SCHEMAS, Counting, Served
@@ -184,6 +185,13 @@ def test_a_request_that_is_cancelled_frees_its_work(tmp_path) -> None:
     asyncio.run(cancel())
     assert analyze.freed == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_has_the_whole_answer_finds_the_place_free(serve: Serve) -> None:
+    served = serve(max_requests=1)
+    for headers in [{}, LINES] * 20:
+        assert served.post(b"x", headers=headers).status_code == 200
+        assert list(served.folder.iterdir()) == []
 
 
 def test_many_clients_get_their_own_rows(serve: Serve) -> None:

@@ -64,7 +64,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Wish:
-    """Say what the client wants: ``tables``, ``fps`` (None: every frame), a line a clip or one JSON."""
+    """Say what is wanted: ``tables``, ``fps`` (None: every frame), a line a clip or one JSON."""
 
     tables: tuple[str, ...]
     fps: float | None = None
@@ -113,7 +113,8 @@ class Answer:
                 wanted = wish({**query, **upload.fields}, self.tables, lines)
                 async with aclosing(self._clips(upload, wanted)) as clips:
                     deliver = _send_lines if wanted.lines else _send_document
-                    await _until_gone(receive, deliver(clips, wanted, send))
+                    rest = await _until_gone(receive, deliver(clips, wanted, send))
+        await _write(send, rest, last=True)  # whoever has the whole answer finds the place free
 
     async def _clips(self, upload: Upload, wanted: Wish) -> AsyncGenerator[Rows, None]:
         """Yield each clip's rows; every fault leaves as a refusal that names the client's file."""
@@ -130,13 +131,12 @@ class Answer:
             raise Refusal(500, "internal", message) from None
 
 
-async def _until_gone(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
+async def _until_gone(receive: Receive, work: Coroutine[Any, Any, str]) -> str:
     """Do the work, but no longer than the client listens."""
     working, gone = asyncio.create_task(work), asyncio.create_task(_disconnected(receive))
     try:
         await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
+        return working.result() if working.done() else ""
     finally:
         working.cancel()
         gone.cancel()
@@ -148,7 +148,7 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-async def _send_document(clips: AsyncGenerator[Rows, None], wanted: Wish, send: Send) -> None:
+async def _send_document(clips: AsyncGenerator[Rows, None], wanted: Wish, send: Send) -> str:
     rows: dict[str, list[str]] = {name: [] for name in wanted.tables}
     count = 0
     async for clip in clips:
@@ -157,10 +157,10 @@ async def _send_document(clips: AsyncGenerator[Rows, None], wanted: Wish, send: 
             rows[name] += more
     numbers = json.dumps(_summary(count, {name: len(each) for name, each in rows.items()}))
     await _start(send, "application/json")
-    await _write(send, f'{{"tables": {_object(rows)}, "summary": {numbers}}}', last=True)
+    return f'{{"tables": {_object(rows)}, "summary": {numbers}}}'
 
 
-async def _send_lines(clips: AsyncGenerator[Rows, None], wanted: Wish, send: Send) -> None:
+async def _send_lines(clips: AsyncGenerator[Rows, None], wanted: Wish, send: Send) -> str:
     counts = Counter(dict.fromkeys(wanted.tables, 0))
     first = await anext(clips, None)  # a video that cannot be read is refused with a status
     await _start(send, LINES)
@@ -174,7 +174,7 @@ async def _send_lines(clips: AsyncGenerator[Rows, None], wanted: Wish, send: Sen
         last = {"summary": _summary(count, counts)}
     except Refusal as error:  # too late for a status: the last line tells it
         last = refusal.body(error.kind, error.detail)
-    await _write(send, json.dumps(last) + "\n", last=True)
+    return json.dumps(last) + "\n"
 
 
 def _summary(clips: int, rows: Mapping[str, int]) -> dict[str, Any]:
