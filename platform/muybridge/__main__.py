@@ -1,0 +1,5 @@
+"""Be what `python -m muybridge` runs."""
+
+from muybridge.cli import main
+
+main()

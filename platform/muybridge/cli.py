@@ -1,0 +1,204 @@
+"""The command line: `muybridge index VIDEOS --out OUT`, and what one does with the tables."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import rich.box
+import rich.markup
+import rich.table
+import typer
+from rich.console import Console
+
+from muybridge.errors import InputError, MuybridgeError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Turn collections of video into tables about the people in them.",
+)
+console = Console(highlight=False, soft_wrap=True)
+
+
+class ProgressStyle(str, Enum):
+    """How to show how far a run has come."""
+
+    auto = "auto"
+    live = "live"
+    lines = "lines"
+    json = "json"
+    none = "none"
+
+
+class Format(str, Enum):
+    """How to write a query's answer."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+# fmt: off
+Out = Annotated[str, typer.Argument(help="Folder or s3://bucket/prefix that index wrote.")]
+Endpoint = Annotated[str | None, typer.Option("--endpoint-url", envvar="AWS_ENDPOINT_URL", help="Another S3 than Amazon's.")]  # noqa: E501
+Fps = Annotated[float | None, typer.Option(min=0.001, help="Look at this many frames a second; default: at every frame.")]  # noqa: E501
+Pools = Annotated[str, typer.Option(help="Which stages share an actor, e.g. 'decode | people:cpus=2,largest=4'; default: all.")]  # noqa: E501
+Verbose = Annotated[bool, typer.Option(help="Let Ray speak.")]
+# fmt: on
+
+
+@app.command()
+def index(
+    videos: Annotated[list[str], typer.Argument(help="Files, folders, globs, s3:// prefixes.")],
+    out: Annotated[str, typer.Option(help="Where to write: a folder or s3://bucket/prefix.")],
+    fps: Fps = None,
+    pools: Pools = "",
+    progress: Annotated[ProgressStyle, typer.Option()] = ProgressStyle.auto,
+    strict: Annotated[
+        bool, typer.Option(help="Exit with 3 if anything could not be read.")
+    ] = False,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster; default: this machine.")
+    ] = None,
+    endpoint_url: Endpoint = None,
+    verbose: Verbose = False,
+) -> None:
+    """Index videos into tables of people. Run it again to take up what is new or was cut off."""
+    with told():
+        from muybridge import graphs
+        from muybridge import progress as show
+        from muybridge.run import index as corpus
+        from muybridge.run.pools import parse
+
+        with show.display(progress.value) as report:
+            summary = corpus.index(
+                videos,
+                out,
+                graphs.embedded(),
+                fps=fps,
+                pools=parse(pools) if pools else (),
+                endpoint=endpoint_url,
+                address=address,
+                verbose=verbose,
+                report=report,
+            )
+        console.print(show.told(summary))
+        if strict and summary.errors:
+            raise typer.Exit(3)
+
+
+@app.command()
+def query(
+    out: Out,
+    sql: Annotated[str, typer.Argument(help='For example "select count(*) from people".')],
+    format: Annotated[Format, typer.Option(help="How to write the answer.")] = Format.table,
+    endpoint_url: Endpoint = None,
+) -> None:
+    """Run SQL (DuckDB) over the tables: videos, people, keypoints, joints3d, tracks, errors."""
+    with told():
+        from muybridge.store.query import query as asked
+
+        WRITERS[format](asked(out, sql, endpoint_url))
+
+
+@app.command()
+def render(
+    out: Out,
+    video: Annotated[str, typer.Argument(help="The video, as it was indexed.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The MP4 to write.")],
+    endpoint_url: Endpoint = None,
+) -> None:
+    """Draw boxes with track ids, skeletons and the time onto a video."""
+    with told():
+        from muybridge.render import overlay
+
+        overlay.overlay(out, video, output, endpoint_url)
+        console.print(f"overlay: {output}")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("muybridge-demo"),
+) -> None:
+    """Make a short clip from a portrait, index it, and show what comes out. Needs no network."""
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine can do, and what to do where it cannot."""
+
+
+@app.command()
+def serve() -> None:
+    """Serve the same graph over HTTP."""
+
+
+MOST_ROWS = 50
+
+
+def _table(answer: pa.Table) -> None:
+    shown = rich.table.Table(*answer.column_names, box=rich.box.SIMPLE_HEAD)
+    for row in answer.slice(0, MOST_ROWS).to_pylist():
+        shown.add_row(*(_short(value) for value in row.values()))
+    console.print(shown, soft_wrap=False)
+    if len(answer) > MOST_ROWS:
+        console.print(f"… and {len(answer) - MOST_ROWS:,} more rows: --format csv gives all")
+
+
+def _short(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list) and len(value) > 4:
+        return f"[{', '.join(map(_short, value[:3]))}, … {len(value)}]"
+    return rich.markup.escape(str(value))
+
+
+def _json(answer: pa.Table) -> None:
+    json.dump(answer.to_pylist(), sys.stdout, default=str, indent=1)
+    sys.stdout.write("\n")
+
+
+def _csv(answer: pa.Table) -> None:
+    rows = csv.writer(sys.stdout)
+    rows.writerow(answer.column_names)
+    rows.writerows(row.values() for row in answer.to_pylist())
+
+
+def _parquet(answer: pa.Table) -> None:
+    if sys.stdout.isatty():
+        raise InputError("--format parquet writes bytes: send them to a file with > FILE")
+    pq.write_table(answer, sys.stdout.buffer)
+
+
+WRITERS = {Format.table: _table, Format.csv: _csv, Format.json: _json, Format.parquet: _parquet}
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Print an expected error as a sentence and end with 2; a surprise stays a traceback."""
+    try:
+        yield
+    except MuybridgeError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"[red]error:[/red] {error}", markup=True
+        )
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped; the same command takes up where this one ended")
+        raise typer.Exit(130) from None
+
+
+def main() -> Any:
+    """Be the program `muybridge`."""
+    return app()

@@ -1,0 +1,59 @@
+"""Reach Ray: a cluster that is there, or one of our own on this machine for as long as we run."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+import ray.data
+
+
+@contextmanager
+def cluster(address: str | None = None, verbose: bool = False) -> Iterator[None]:
+    """Connect to Ray at ``address`` or RAY_ADDRESS, else start it here; leave it as it was found.
+
+    A cluster of our own has one logical CPU more than the machine, so that reading the plan and
+    writing tables never wait for the models.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    address = address or os.environ.get("RAY_ADDRESS")
+    if not verbose:
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    options = {} if address else {"num_cpus": cores() + 1, "include_dashboard": False}
+    ray.init(
+        address=address or "local",
+        logging_level=logging.INFO if verbose else logging.ERROR,
+        log_to_driver=verbose,
+        **options,
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def stream(verbose: bool = False) -> None:
+    """Set Ray Data up for rows that are worth seconds: every row a block of its own."""
+    context = ray.data.DataContext.get_current()
+    context.target_max_block_size = 1
+    context.target_min_block_size = 1
+    context.enable_progress_bars = verbose
+    context.print_on_execution_start = verbose
+    if not verbose:
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def cores() -> int:
+    """Count the CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def workers() -> int:
+    """Tell how many one-CPU workers the cluster has room for."""
+    return max(1, int(ray.cluster_resources().get("CPU", 1)) - 1)

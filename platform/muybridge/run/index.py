@@ -1,0 +1,331 @@
+"""Index a corpus: plan it, lead its clips through the graph on Ray Data, commit its tables.
+
+Every step can be cut off anywhere. What is planned, staged and committed is kept with the output,
+so a run looks at what is there, does what is missing, and needs no memory of the run before.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import ray
+import ray.data
+from ray.data.block import BlockMetadata
+from ray.data.datasource import Datasource, ReadTask
+
+from muybridge.columns import GIVEN, Clip
+from muybridge.graph import Graph, ready
+from muybridge.run import offline, planning
+from muybridge.run.cluster import cluster, stream, workers
+from muybridge.run.commit import commit
+from muybridge.run.pools import Pool, group
+from muybridge.store import ledger as ledgers
+from muybridge.store import lock, tables
+from muybridge.store.inputs import inputs, locate
+from muybridge.store.ledger import Ledger
+from muybridge.store.objects import at
+from muybridge.store.plan import Plan, PlannedVideo, load
+from muybridge.tracking.link import in_core
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Say where a run stands: counts done and in all, ``seconds`` of video, errors so far."""
+
+    phase: str
+    videos: int = 0
+    videos_total: int = 0
+    seconds: float = 0.0
+    seconds_total: float = 0.0
+    frames: int = 0
+    errors: int = 0
+    elapsed_s: float = 0.0
+
+    @property
+    def fps(self) -> float:
+        """Give frames looked at per second of the run."""
+        return self.frames / self.elapsed_s if self.elapsed_s else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Guess how many seconds are left; None while there is nothing to go by."""
+        if not self.seconds or not self.elapsed_s:
+            return None
+        return self.elapsed_s * max(self.seconds_total - self.seconds, 0.0) / self.seconds
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give all of it under names for a program to read."""
+        return {**asdict(self), "frames_per_s": round(self.fps, 2), "left_s": self.left_s}
+
+
+@dataclass
+class Summary:
+    """Say what a run did and what the output holds after it.
+
+    ``rows`` counts each table's rows; ``spent`` gives seconds of the workers' time by stage, and as
+    ``frames`` (waiting for the decoder, part of its stage's time), ``write`` and ``idle``.
+    """
+
+    out: str
+    clips: int = 0
+    frames: int = 0
+    decoded_bytes: int = 0
+    elapsed_s: float = 0.0
+    rows: dict[str, int] = field(default_factory=dict)
+    spent: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> int:
+        """Count what could not be read, in the whole output."""
+        return self.rows.get("errors", 0)
+
+    @property
+    def workers_s(self) -> float:
+        """Give the seconds that all workers were there, from their models being loaded."""
+        return sum(self.spent.values()) - self.spent.get("frames", 0.0)
+
+    @property
+    def efficiency(self) -> float:
+        """Give the share of the workers' time that the stages worked, not waiting for frames."""
+        waited = sum(self.spent.get(name, 0.0) for name in ("frames", "write", "idle"))
+        return 1 - waited / self.workers_s if self.workers_s else 0.0
+
+
+def index(
+    uris: Sequence[str],
+    out: str,
+    graph: Graph,
+    *,
+    fps: float | None = None,
+    pools: tuple[Pool, ...] = (),
+    endpoint: str | None = None,
+    address: str | None = None,
+    verbose: bool = False,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Summary:
+    """Write tables of the people in videos to ``out``, a folder or s3://bucket/prefix.
+
+    ``uris`` are files, folders, globs, s3:// prefixes or manifests; ``fps`` looks at that many
+    frames a second, None at every frame. Faults of the graph, missing weights and pools that cannot
+    work are raised before anything starts. What cannot be read becomes rows of ``errors``.
+    """
+    ready(graph, GIVEN)
+    group(graph, GIVEN, pools)
+    found = inputs(uris, endpoint)
+    ledger = ledgers.start(at(out, endpoint), identity(graph, fps))
+    start = time.monotonic()
+    with lock.held(ledger.objects) as held, cluster(address, verbose):
+        plan = Plan(ledger.objects)
+        planning.update(
+            plan,
+            found,
+            fps,
+            endpoint,
+            lambda done, total: report(Progress("planning", done, total)),
+        )
+        shards = plan.shards()
+        ledger.recover(shards)
+        run = _Run(ledger, endpoint, ledger.pending(shards), report)
+        for receipt in run.receipts(graph, pools, verbose):
+            held.check()
+            run.take(receipt)
+        run.finish()
+        summary = run.summary
+    summary.rows = rows(ledger)
+    summary.elapsed_s = time.monotonic() - start
+    return summary
+
+
+def identity(graph: Graph, fps: float | None) -> dict[str, Any]:
+    """Say what the rows depend on: another value is another output."""
+    return {"graph": {stage.name: dict(stage.identity) for stage in graph}, "fps": fps}
+
+
+def rows(ledger: Ledger) -> dict[str, int]:
+    """Count the committed rows of each table."""
+    total: Counter[str] = Counter(dict.fromkeys(tables.SCHEMAS, 0))
+    for record in ledger.records().values():
+        total.update({name: part["rows"] for name, part in record["tables"].items()})
+    return dict(total)
+
+
+class _Run:
+    """Keep count of what is pending, and commit a shard when its last clip is there."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        endpoint: str | None,
+        pending: Mapping[str, frozenset[str]],
+        report: Callable[[Progress], None],
+    ) -> None:
+        self.summary = Summary(ledger.objects.root)
+        self._ledger, self._endpoint, self._pending = ledger, endpoint, pending
+        self._report, self._errors, self._start = report, 0, time.monotonic()
+        self._spent: defaultdict[str, float] = defaultdict(float)
+        self._staged = {shard: ledger.staged(shard) for shard in pending}
+        self._left: dict[str, int] = {}
+        self._clips_left: dict[str, int] = {}
+        self._videos = self._seconds = self._seconds_total = 0.0
+        self._commits: list[ray.ObjectRef[Any]] = []
+        for shard in pending:
+            self._count(shard)
+
+    def _count(self, shard: str) -> None:
+        self._left[shard] = 0
+        for video in todo(self._ledger, shard, self._pending[shard]):
+            left = [clip for clip in video.clips if clip["clip_id"] not in self._staged[shard]]
+            self._left[shard] += len(left)
+            self._clips_left[video.video_id] = len(left)
+            self._videos += not left
+            self._errors += bool(video.error)
+            self._seconds_total += sum(duration(clip) for clip in left)
+
+    def receipts(
+        self, graph: Graph, pools: tuple[Pool, ...], verbose: bool
+    ) -> Iterator[tuple[Mapping[str, Any], Mapping[str, float]]]:
+        """Lead all clips that are not staged through the graph, and yield what is told of each."""
+        for shard, left in self._left.items():
+            if not left:
+                self._commit(shard)
+        shards = [shard for shard, left in self._left.items() if left]
+        self._tell()
+        if not shards:
+            return
+        stream(verbose)
+        ledger, endpoint = self._ledger, self._endpoint
+        clips = ray.data.read_datasource(
+            _Planned(
+                ledger, {shard: (self._pending[shard], self._staged[shard]) for shard in shards}
+            ),
+            num_cpus=0.1,
+            override_num_blocks=len(shards),
+        )
+        run = uuid.uuid4().hex
+        rows = offline.compile(
+            graph,
+            clips,
+            (*GIVEN,),
+            pools or _whole(graph, sum(self._left.values())),
+            locate=lambda uri: locate(uri, endpoint),
+            finish=lambda clip: stage(ledger, clip),
+            deaths=lambda clip: ledger.attempt(clip["shard"], clip["clip_id"], run) - 1,
+        )
+        for row in rows.iter_rows():
+            yield offline.unpack(row)
+
+    def take(self, told: tuple[Mapping[str, Any], Mapping[str, float]]) -> None:
+        """Count a clip that is staged, and commit its shard if it was the last one."""
+        receipt, spent = told
+        for name, seconds in spent.items():
+            self._spent[name] += seconds
+        shard, video = receipt["shard"], receipt["video_id"]
+        self.summary.clips += 1
+        self.summary.frames += receipt["frames"]
+        self.summary.decoded_bytes += receipt["decoded_bytes"]
+        self._seconds += receipt["seconds"]
+        self._errors += receipt["errors"]
+        self._clips_left[video] -= 1
+        self._videos += not self._clips_left[video]
+        self._left[shard] -= 1
+        if not self._left[shard]:
+            self._commit(shard)
+        self._tell()
+
+    def finish(self) -> None:
+        """Wait for the commits that are under way."""
+        ray.get(self._commits)
+        self.summary.spent = dict(self._spent)
+
+    def _commit(self, shard: str) -> None:
+        remote = ray.remote(num_cpus=0.5, max_retries=3)(commit)
+        self._commits.append(remote.remote(self._ledger, shard, self._pending[shard]))
+
+    def _tell(self) -> None:
+        self._report(
+            Progress(
+                "analysing",
+                int(self._videos),
+                len(self._clips_left),
+                self._seconds,
+                self._seconds_total,
+                self.summary.frames,
+                self._errors,
+                time.monotonic() - self._start,
+            )
+        )
+
+
+class _Planned(Datasource):  # type: ignore[misc]
+    """Read the clips of shards that are not staged yet, one task a shard, one block a clip."""
+
+    def __init__(
+        self, ledger: Ledger, shards: Mapping[str, tuple[frozenset[str], set[str]]]
+    ) -> None:
+        self._ledger, self._shards = ledger, shards
+
+    def estimate_inmemory_data_size(self) -> int | None:
+        return None
+
+    def get_read_tasks(
+        self, parallelism: int, per_task_row_limit: int | None = None, data_context: Any = None
+    ) -> list[ReadTask]:
+        unknown = BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None)
+        return [
+            ReadTask(_reader(self._ledger, shard, *which), unknown)
+            for shard, which in self._shards.items()
+        ]
+
+
+def _reader(
+    ledger: Ledger, shard: str, videos: frozenset[str], staged: set[str]
+) -> Callable[[], Iterator[pa.Table]]:
+    def read() -> Iterator[pa.Table]:
+        for video in todo(ledger, shard, videos):
+            for clip in video.clips:
+                if clip["clip_id"] not in staged:
+                    yield pa.Table.from_pylist([offline.pack({**clip, "shard": shard})])
+
+    return read
+
+
+def todo(ledger: Ledger, shard: str, videos: frozenset[str]) -> list[PlannedVideo]:
+    """Read the videos of a shard that are to be done."""
+    return [video for video in load(ledger.objects, shard) if video.video_id in videos]
+
+
+def stage(ledger: Ledger, clip: Clip) -> dict[str, Any]:
+    """Keep all rows of a clip as one file, and make the receipt that goes to the driver."""
+    made = tables.rows(clip)
+    seen = clip["frame_index"][np.flatnonzero(clip["frame_seen"])]
+    analysed = int(np.count_nonzero(in_core(seen, clip["core"])))
+    row = {"video_id": clip["video_id"], "frames_analysed": analysed}
+    ledger.stage(clip["shard"], clip["clip_id"], {**made, "videos": tables.table("videos", [row])})
+    return {
+        "shard": clip["shard"],
+        "video_id": clip["video_id"],
+        "frames": analysed,
+        "seconds": duration(clip),
+        "errors": len(made["errors"]),
+        "decoded_bytes": len(seen) * clip["width"] * clip["height"] * 3,
+    }
+
+
+def duration(clip: Clip) -> float:
+    """Give the seconds of video that a clip answers for."""
+    times = clip["times"]
+    inside = np.count_nonzero(in_core(clip["frame_index"], clip["core"]))
+    return float((times[-1] - times[0]) / max(len(times) - 1, 1) * inside)
+
+
+def _whole(graph: Graph, clips: int) -> tuple[Pool, ...]:
+    """Put all stages into one pool, of as many workers as there are CPUs or clips."""
+    most = min(workers(), clips)
+    return (Pool(tuple(stage.name for stage in graph), smallest=most, largest=most),)

@@ -1,0 +1,158 @@
+"""A folder of real videos becomes tables; doing it again does only what is missing."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import muybridge
+from muybridge import graphs
+from muybridge.errors import LockedError, OutputError
+from muybridge.run.index import Progress, index
+from muybridge.run.pools import parse
+from muybridge.store import lock
+from muybridge.store.objects import at
+from muybridge.store.tables import SCHEMAS
+
+pytestmark = pytest.mark.ray
+GRAPH = graphs.embedded()
+FPS = 4
+
+
+@pytest.fixture
+def videos(data, tmp_path) -> Path:
+    """Three short real clips of one person each."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in ("again", "book", "walk"):
+        shutil.copy(data / "intel_people/asl_gestures" / f"{name}.mkv", folder)
+    return folder
+
+
+def parts(out: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for name in SCHEMAS
+        for path in sorted((out / name).glob("*.parquet"))
+    }
+
+
+def test_a_folder_of_videos_becomes_tables_that_readers_need_no_library_for(
+    cluster, videos, tmp_path
+):
+    out = tmp_path / "out"
+    heard: list[Progress] = []
+    summary = index([str(videos)], str(out), GRAPH, fps=FPS, report=heard.append)
+    assert summary.rows["videos"] == summary.rows["tracks"] == 3
+    assert summary.errors == 0
+    assert 0 < summary.efficiency <= 1
+    assert (heard[-1].videos, heard[-1].videos_total, heard[-1].errors) == (3, 3, 0)
+    assert heard[-1].seconds == pytest.approx(heard[-1].seconds_total)
+    for name, schema in SCHEMAS.items():
+        found = pq.read_table(out / name).schema.remove_metadata()
+        assert found.equals(schema.remove_metadata()), name
+    people = muybridge.open(out).query("select distinct video_id, track_id from people")
+    assert len(people) == 3
+
+
+def test_doing_it_again_does_nothing_and_adding_a_video_does_only_that(
+    cluster, videos, tmp_path, data
+):
+    out = tmp_path / "out"
+    index([str(videos)], str(out), GRAPH, fps=FPS)
+    before = parts(out)
+    assert index([str(videos)], str(out), GRAPH, fps=FPS).clips == 0
+    assert parts(out) == before
+    shutil.copy(data / "intel_people/asl_gestures/yes.mkv", videos)
+    added = index([str(videos)], str(out), GRAPH, fps=FPS)
+    assert (added.clips, added.rows["videos"]) == (1, 4)
+    after = parts(out)
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_changed_video_takes_the_place_of_its_old_rows(cluster, videos, tmp_path, data):
+    out = tmp_path / "out"
+    index([str(videos)], str(out), GRAPH, fps=FPS)
+    changed = videos / "book.mkv"
+    shutil.copy(data / "intel_people/asl_gestures/yes.mkv", changed)
+    summary = index([str(videos)], str(out), GRAPH, fps=FPS)
+    assert (summary.clips, summary.rows["videos"]) == (1, 3)
+    fresh = tmp_path / "fresh"
+    index([str(videos)], str(fresh), GRAPH, fps=FPS)
+    assert parts(out) == parts(fresh)
+
+
+def test_another_graph_or_sampling_on_the_same_output_is_refused(cluster, videos, tmp_path):
+    out = tmp_path / "out"
+    index([str(videos / "again.mkv")], str(out), GRAPH, fps=FPS)
+    with pytest.raises(OutputError, match=r"fps: made with 4(\.0)?, now 2"):
+        index([str(videos)], str(out), GRAPH, fps=2)
+
+
+def test_a_second_run_on_the_same_output_stops_at_once(cluster, videos, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    with lock.held(at(str(out))), pytest.raises(LockedError, match="cannot write"):
+        index([str(videos)], str(out), GRAPH, fps=FPS)
+
+
+def test_pools_apart_write_the_same_tables_as_one(cluster, videos, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    index([str(videos)], str(one), GRAPH, fps=FPS)
+    index(
+        [str(videos)], str(two), GRAPH, fps=FPS, pools=parse("decode:cpus=0.5 | people:largest=2")
+    )
+    assert parts(one) == parts(two)
+
+
+def test_an_output_on_s3_is_the_same_as_one_in_a_folder(cluster, videos, tmp_path, s3):
+    import boto3
+
+    endpoint, bucket = s3
+    client = boto3.client("s3", endpoint_url=endpoint)
+    for video in videos.iterdir():
+        client.upload_file(str(video), bucket, f"videos/{video.name}")
+    out = f"s3://{bucket}/out"
+    first = index([f"s3://{bucket}/videos/"], out, GRAPH, fps=FPS, endpoint=endpoint)
+    again = index([f"s3://{bucket}/videos/"], out, GRAPH, fps=FPS, endpoint=endpoint)
+    local = index([str(videos)], str(tmp_path / "out"), GRAPH, fps=FPS)
+    assert first.rows == again.rows == local.rows
+    assert again.clips == 0
+    sql = 'select frame, time_s, track_id, score, "left", top from people order by all'
+    assert (
+        muybridge.open(out, endpoint).query(sql).to_pylist()
+        == muybridge.open(tmp_path / "out").query(sql).to_pylist()
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_awkward_files_cost_only_themselves(awkward, videos, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "muybridge", "index", str(awkward), str(videos)]
+    command += [str(awkward / "wrong_extension.txt"), "--out", str(out), "--progress", "json"]
+    done = subprocess.run([*command, "--fps", "2"], capture_output=True, text=True, timeout=800)
+    assert done.returncode == 0, done.stderr
+    last = json.loads(done.stderr.strip().splitlines()[-1])
+    assert last["videos"] == last["videos_total"] == 47
+    lines = [line.split("\t") for line in (awkward / "manifest.tsv").read_text().splitlines()]
+    verdict = {name: word for name, word, *_ in lines}
+    found = muybridge.open(out)
+    wrong = {Path(row["uri"]).name for row in found.query("select uri from errors").to_pylist()}
+    good = {
+        Path(row["uri"]).name
+        for row in found.query("select uri from videos where frames_analysed > 0").to_pylist()
+    }
+    assert {name for name, word in verdict.items() if word == "error"} <= wrong
+    assert {name for name, word in verdict.items() if word == "ok"} <= good - wrong
+    assert wrong <= {name for name, word in verdict.items() if word != "ok"}
+    whole = found.query("select uri, count(*) n from errors where clip_id = '' group by uri")
+    assert set(whole["n"].to_pylist()) == {1}
+    strict = subprocess.run(
+        [*command, "--fps", "2", "--strict"], capture_output=True, text=True, timeout=120
+    )
+    assert strict.returncode == 3
