@@ -98,6 +98,22 @@ def index(
             raise typer.Exit(3)
 
 
+@app.command(context_settings={"ignore_unknown_options": True})
+def submit(
+    arguments: Annotated[list[str], typer.Argument(help="What one would give to index.")],
+    address: Annotated[
+        str, typer.Option(envvar="RAY_API_SERVER_ADDRESS", help="Of the cluster's dashboard.")
+    ] = "http://127.0.0.1:8265",
+    ship: Annotated[bool, typer.Option(help="Send muybridge's own code along.")] = True,
+) -> None:
+    """Run index as a job on a Ray cluster and follow its log: submit VIDEOS --out OUT."""
+    with told():
+        from muybridge.run.submit import submit as send
+
+        if not send(arguments, address, ship):
+            raise typer.Exit(1)
+
+
 @app.command()
 def query(
     out: Out,

@@ -40,7 +40,7 @@ COLUMNS: dict[str, Column] = {
     "width":       Column((), "int", "pixels", "of a frame as shown, after rotation"),
     "height":      Column((), "int", "pixels", "of a frame as shown, after rotation"),
     "rotation":    Column((), "int", "degrees", "counter-clockwise turn of the stored picture"),
-    "core":        Column((2,), "int64", "frames", "first frame it answers for, one after the last"),
+    "core":        Column((2,), "int64", "frames", "the frames it answers for, end excluded"),
     "frame_index": Column(("T",), "int64", "frames", "number in the video, presentation order"),
     "pts":         Column(("T",), "int64", "time base", "presentation timestamp of each frame"),
     "times":       Column(("T",), "float64", "seconds", "presentation time of each frame"),

@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from muybridge.run.index import Progress, Summary
+from muybridge.run.report import Progress, Summary
 
 Style = Literal["auto", "live", "lines", "json", "none"]
 LINES_EVERY_S = 5.0

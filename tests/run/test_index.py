@@ -12,8 +12,9 @@ import pytest
 import muybridge
 from muybridge import graphs
 from muybridge.errors import LockedError, OutputError
-from muybridge.run.index import Progress, index
+from muybridge.run.index import index
 from muybridge.run.pools import parse
+from muybridge.run.report import Progress
 from muybridge.store import lock
 from muybridge.store.objects import at
 from muybridge.store.tables import SCHEMAS
