@@ -98,16 +98,14 @@ class Ledger:
     def commit(self, shard: str, made: Tables) -> dict[str, Any]:
         """Make a shard's rows appear, all at once in the record and then to readers.
 
-        ``made`` has the rows of the clips of the videos that were to be done. Rows of ``videos``,
-        and of ``errors`` about unreadable ones, come from the plan, ``tracks`` from ``people``.
-        Returns the record: the videos, and each table's rows, size and sha256.
+        ``made`` has all rows of the shard's videos that were to be done, but for ``tracks``, which
+        follow from ``people``. Returns the record: the videos, and each table's rows, size in bytes
+        and sha256.
         """
-        videos = plan.load(self.objects, shard)
-        wanted = {video.video_id for video in videos}
+        wanted = {video.video_id for video in plan.load(self.objects, shard)}
         kept = wanted.intersection(self._record(shard).get("videos", ()))
         _refuse_strangers(shard, made, wanted - kept)
-        planned = plan.described(video for video in videos if video.video_id not in kept)
-        made = tables.joined([made, planned, {"tracks": tables.tracks(made["people"])}])
+        made = {**tables.joined([made]), "tracks": tables.tracks(made["people"])}
         parts = {}
         for name in SCHEMAS:
             rows = pa.concat_tables([made[name], self._kept(shard, name, kept)])

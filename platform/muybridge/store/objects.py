@@ -1,7 +1,7 @@
 """Read and write whole objects by key, in a folder or in a bucket: the only door to boto3.
 
 Keys are paths below a root, parts joined by "/". What is written appears whole or not at all, under
-both. A ``tag`` changes with every write, so that a compare-and-swap can be built on it.
+both. A ``tag`` changes with what is written, so that a compare-and-swap can be built on it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ from typing import Any, NamedTuple, Protocol
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from muybridge.errors import InputError
 
 PRIVATE = "_muybridge/"
 ASIDE = PRIVATE + "tmp/"
+ABSENT = ("404", "NoSuchKey")
+REFUSED = ("412", "PreconditionFailed", "409", "ConditionalRequestConflict", *ABSENT)
 
 
 class Entry(NamedTuple):
@@ -188,12 +192,13 @@ class Bucket:
         return self.fetch(key)[0]
 
     def fetch(self, key: str) -> tuple[bytes, str]:
-        with _missing(self._name(key)):
+        with _told(self._full(key)):
             answer = self._client().get_object(**self._where(key))
             return answer["Body"].read(), answer["ETag"].strip('"')
 
     def write(self, key: str, data: bytes) -> None:
-        self._client().put_object(**self._where(key), Body=data)
+        with _told(self._full(key)):
+            self._client().put_object(**self._where(key), Body=data)
 
     def create(self, key: str, data: bytes) -> bool:
         return self._put_if(key, data, IfNoneMatch="*")
@@ -202,7 +207,7 @@ class Bucket:
         return self._put_if(key, data, IfMatch=f'"{tag}"')
 
     def stat(self, key: str) -> Entry:
-        with _missing(self._name(key)):
+        with _told(self._full(key)):
             answer = self._client().head_object(**self._where(key))
             return Entry(key, answer["ContentLength"], answer["ETag"].strip('"'))
 
@@ -216,13 +221,14 @@ class Bucket:
     def list(self, prefix: str = "") -> Iterator[Entry]:
         pages = self._client().get_paginator("list_objects_v2")
         skip = len(self._name(""))
-        for page in pages.paginate(Bucket=self.bucket, Prefix=self._name(prefix)):
-            for item in page.get("Contents", ()):
-                yield Entry(item["Key"][skip:], item["Size"], item["ETag"].strip('"'))
+        with _told(f"s3://{self.bucket}"):
+            for page in pages.paginate(Bucket=self.bucket, Prefix=self._name(prefix)):
+                for item in page.get("Contents", ()):
+                    yield Entry(item["Key"][skip:], item["Size"], item["ETag"].strip('"'))
 
     def move(self, source: str, target: str) -> None:
         copied = {"Bucket": self.bucket, "Key": self._name(source)}
-        with _missing(self._name(source)):
+        with _told(self._full(source)):
             self._client().copy_object(**self._where(target), CopySource=copied)
         self.delete([source])
 
@@ -240,6 +246,9 @@ class Bucket:
             "get_object", Params=self._where(key), ExpiresIn=12 * 3600
         )
 
+    def _full(self, key: str) -> str:
+        return f"s3://{self.bucket}/{self._name(key)}"
+
     def _name(self, key: str) -> str:
         return f"{self.prefix}/{key}" if self.prefix else key
 
@@ -253,14 +262,7 @@ class Bucket:
         try:
             self._client().put_object(**self._where(key), Body=data, **condition)
         except ClientError as error:
-            if _code(error) not in (
-                "412",
-                "PreconditionFailed",
-                "409",
-                "ConditionalRequestConflict",
-                "404",
-                "NoSuchKey",
-            ):
+            if _code(error) not in REFUSED:
                 raise
             # A retry finds what its own first try wrote, when the answer to that got lost.
             return self.exists(key) and self.read(key) == data
@@ -282,13 +284,16 @@ def _client(endpoint: str) -> Any:
 
 
 @contextmanager
-def _missing(name: str) -> Iterator[None]:
+def _told(name: str) -> Iterator[None]:
+    """Turn what boto3 raises into FileNotFoundError, or into a sentence that names the object."""
     try:
         yield
     except ClientError as error:
-        if _code(error) in ("404", "NoSuchKey"):
+        if _code(error) in ABSENT:
             raise FileNotFoundError(name) from None
-        raise
+        raise InputError(f"{name}: {error}") from error
+    except BotoCoreError as error:
+        raise InputError(f"{name}: {error}") from error
 
 
 def _code(error: ClientError) -> str:

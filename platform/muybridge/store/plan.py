@@ -21,7 +21,6 @@ import pyarrow.parquet as pq
 from muybridge.columns import COLUMNS, GIVEN
 from muybridge.store.inputs import Input, fingerprint, video_id
 from muybridge.store.objects import PRIVATE, Objects
-from muybridge.store.tables import Tables, table
 
 FOLDER = PRIVATE + "plan/"
 INDEX = PRIVATE + "index/"
@@ -165,37 +164,9 @@ class Plan:
             self.known[uri] = Known(*known)
 
 
-def described(videos: Iterable[PlannedVideo]) -> Tables:
-    """Make the rows that follow from the plan: ``videos``, and ``errors`` of unreadable ones."""
-    good, bad = list[dict[str, Any]](), list[dict[str, Any]]()
-    for video in videos:
-        named = {"video_id": video.video_id, "uri": video.input.uri, "size": video.input.size}
-        if video.error:
-            bad.append(named | _failure(video))
-        else:
-            good.append({"frames_sampled": _sampled(video), **video.info, **named})
-    return {"videos": table("videos", good), "errors": table("errors", bad)}
-
-
 def load(objects: Objects, shard: str) -> list[PlannedVideo]:
     """Read a shard of the plan kept with an output."""
     return _decode(pq.read_table(io.BytesIO(objects.read(_file(shard)))))
-
-
-def _failure(video: PlannedVideo) -> dict[str, Any]:
-    return {
-        "clip_id": "",
-        "stage": "probe",
-        "kind": video.error_kind,
-        "message": video.error,
-        "attempts": 1,
-        "traceback": "",
-    }
-
-
-def _sampled(video: PlannedVideo) -> int:
-    spans = [np.searchsorted(clip["frame_index"], clip["core"]) for clip in video.clips]
-    return int(sum(stop - start for start, stop in spans))
 
 
 def _file(shard: str) -> str:
@@ -217,17 +188,15 @@ def _sharded(videos: Iterable[PlannedVideo]) -> Iterator[list[PlannedVideo]]:
 
 def _encode(videos: Sequence[PlannedVideo]) -> bytes:
     """Write one row a clip; numbers that grow steadily are kept as differences and cost little."""
-    rows: list[tuple[PlannedVideo, Mapping[str, Any] | None]] = [
-        (video, clip) for video in videos for clip in (video.clips or (None,))
-    ]
+    each = [(video, _video(video)) for video in videos]
+    clips = [clip for video, _ in each for clip in video.clips or (None,)]
+    described = [row for video, row in each for _ in video.clips or (None,)]
     columns: dict[str, pa.Array] = {
         name: pa.array(
-            [_video(video)[name] for video, _ in rows],
-            pa.int64() if name == "size" else pa.string(),
+            [row[name] for row in described], pa.int64() if name == "size" else pa.string()
         )
         for name in VIDEO
     }
-    clips = [clip for _, clip in rows]
     columns |= {
         name: _lists(name, clips) if name in LISTS else _values(name, clips) for name in CLIP
     }

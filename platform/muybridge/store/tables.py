@@ -53,7 +53,7 @@ FIELDS: dict[str, tuple[tuple[str, pa.DataType, str, str], ...]] = {
         ("height",     SMALL,      "pixels",    "of a frame as shown, after rotation"),
         ("rotation",   SMALL,      "degrees",   "counter-clockwise turn of the stored picture"),
         ("frames",     COUNT,      "frames",    "in the video"),
-        ("frames_sampled", COUNT,  "frames",    "that were to be looked at"),
+        ("frames_analysed", COUNT, "frames",    "that were looked at"),
         ("fps",        REAL,       "1/seconds", "mean frames a second"),
         ("start_s",    REAL,       "seconds",   "presentation time of the first frame"),
         ("duration_s", REAL,       "seconds",   "from the first frame to the end of the last"),
