@@ -25,8 +25,11 @@ class VideoError(MuybridgeError):
 
     ``kind`` is one of ``unreadable`` (not a video, cut off, unknown codec), ``no_video`` (no
     picture stream), ``empty`` (no frame), ``missing`` (no such file), ``damaged`` (frames could not
-    be decoded), ``timeout`` (the decoder hung) and ``crashed`` (the decoder's process died).
+    be decoded), ``timeout`` (the decoder hung) and ``crashed`` (the decoder's process died). It
+    belongs to the stage ``decode``, though it shows only when a later one asks for frames.
     """
+
+    stage = "decode"
 
     def __init__(self, kind: str, uri: str, cause: str) -> None:
         super().__init__(f"{uri}: {cause}")

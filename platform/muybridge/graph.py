@@ -135,7 +135,7 @@ def _failure(stage: Stage, error: Exception) -> Clip:
     return {
         **empty(stage.writes),
         "error": str(error) or type(error).__name__,
-        "error_stage": stage.name,
+        "error_stage": getattr(error, "stage", stage.name),
         "error_kind": error.kind if isinstance(error, MuybridgeError) else type(error).__name__,
         "error_attempts": 1,
         "error_traceback": "" if expected else traceback.format_exc(),
