@@ -161,13 +161,15 @@ def serve() -> None:
 
 
 MOST_ROWS = 50
+WIDE = 1000  # characters a line where no terminal sets a limit
 
 
 def _table(answer: pa.Table) -> None:
     shown = rich.table.Table(*answer.column_names, box=rich.box.SIMPLE_HEAD)
     for row in answer.slice(0, MOST_ROWS).to_pylist():
         shown.add_row(*(_short(value) for value in row.values()))
-    console.print(shown, soft_wrap=False)
+    width = None if console.is_terminal else WIDE
+    Console(highlight=False, width=width).print(shown)
     if len(answer) > MOST_ROWS:
         console.print(f"… and {len(answer) - MOST_ROWS:,} more rows: --format csv gives all")
 
@@ -206,9 +208,8 @@ def told() -> Iterator[None]:
     try:
         yield
     except MuybridgeError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"[red]error:[/red] {error}", markup=True
-        )
+        text = rich.markup.escape(str(error))
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/red] {text}")
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         Console(stderr=True).print("stopped; the same command takes up where this one ended")

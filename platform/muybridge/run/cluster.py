@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import ray
 import ray.data
@@ -26,16 +26,30 @@ def cluster(address: str | None = None, verbose: bool = False) -> Iterator[None]
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     options = {} if address else {"num_cpus": cores() + 1, "include_dashboard": False}
-    ray.init(
-        address=address or "local",
-        logging_level=logging.INFO if verbose else logging.ERROR,
-        log_to_driver=verbose,
-        **options,
-    )
+    with nullcontext() if verbose else _hushed():
+        ray.init(
+            address=address or "local",
+            logging_level=logging.INFO if verbose else logging.ERROR,
+            log_to_driver=verbose,
+            **options,
+        )
     try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Send what Ray's core writes past Python, to the error stream itself, nowhere."""
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def stream(verbose: bool = False) -> None:
