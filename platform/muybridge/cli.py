@@ -15,11 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import rich.box
 import rich.markup
+import rich.progress
 import rich.table
 import typer
 from rich.console import Console
 
+from muybridge import progress
 from muybridge.errors import InputError, MuybridgeError
+from muybridge.run.report import Summary
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -64,7 +67,9 @@ def index(
     out: Annotated[str, typer.Option(help="Where to write: a folder or s3://bucket/prefix.")],
     fps: Fps = None,
     pools: Pools = "",
-    progress: Annotated[ProgressStyle, typer.Option()] = ProgressStyle.auto,
+    show: Annotated[
+        ProgressStyle, typer.Option("--progress", help="How to show how far it is.")
+    ] = ProgressStyle.auto,
     strict: Annotated[
         bool, typer.Option(help="Exit with 3 if anything could not be read.")
     ] = False,
@@ -76,24 +81,16 @@ def index(
 ) -> None:
     """Index videos into tables of people. Run it again to take up what is new or was cut off."""
     with told():
-        from muybridge import graphs
-        from muybridge import progress as show
-        from muybridge.run import index as corpus
-        from muybridge.run.pools import parse
-
-        with show.display(progress.value) as report:
-            summary = corpus.index(
-                videos,
-                out,
-                graphs.embedded(),
-                fps=fps,
-                pools=parse(pools) if pools else (),
-                endpoint=endpoint_url,
-                address=address,
-                verbose=verbose,
-                report=report,
-            )
-        console.print(show.told(summary))
+        summary = _index(
+            videos,
+            out,
+            show.value,
+            fps=fps,
+            pools=pools,
+            endpoint=endpoint_url,
+            address=address,
+            verbose=verbose,
+        )
         if strict and summary.errors:
             raise typer.Exit(3)
 
@@ -123,9 +120,7 @@ def query(
 ) -> None:
     """Run SQL (DuckDB) over the tables: videos, people, keypoints, joints3d, tracks, errors."""
     with told():
-        from muybridge.store.query import query as asked
-
-        WRITERS[format](asked(out, sql, endpoint_url))
+        WRITERS[format](_asked(out, sql, endpoint_url))
 
 
 @app.command()
@@ -137,10 +132,7 @@ def render(
 ) -> None:
     """Draw boxes with track ids, skeletons and the time onto a video."""
     with told():
-        from muybridge.render import overlay
-
-        overlay.overlay(out, video, output, endpoint_url)
-        console.print(f"overlay: {output}")
+        _draw(out, video, output, endpoint_url)
 
 
 @app.command()
@@ -148,16 +140,77 @@ def demo(
     out: Annotated[Path, typer.Option(help="Where to write.")] = Path("muybridge-demo"),
 ) -> None:
     """Make a short clip from a portrait, index it, and show what comes out. Needs no network."""
+    with told():
+        from muybridge import demo as portrait
+
+        out.mkdir(parents=True, exist_ok=True)
+        clip = portrait.clip(out / "clip.mp4")
+        console.print(f"clip: {clip}")
+        _index([str(clip)], str(out / "tables"))
+        _draw(str(out / "tables"), str(clip), out / "overlay.mp4", None)
+        sql = "select track_id, first_time_s, last_time_s, frames_seen, score from tracks"
+        console.print(f'muybridge query {out / "tables"} "{sql}"')
+        WRITERS[Format.table](_asked(str(out / "tables"), sql))
 
 
 @app.command()
 def doctor() -> None:
     """Say what this machine can do, and what to do where it cannot."""
+    from muybridge import doctor as examine
+
+    lines = examine.check()
+    shown = rich.table.Table.grid(padding=(0, 2))
+    for line in lines:
+        mark = "[green]OK[/green]" if line.ok else "[red]--[/red]"
+        todo = "" if line.ok else f" [yellow]→ {rich.markup.escape(line.advice)}[/yellow]"
+        shown.add_row(mark, line.name, rich.markup.escape(line.found) + todo)
+    Console(highlight=False, width=None if console.is_terminal else WIDE).print(shown)
+    if not examine.able(lines):
+        raise typer.Exit(1)
 
 
 @app.command()
 def serve() -> None:
     """Serve the same graph over HTTP."""
+
+
+def _index(
+    videos: list[str], out: str, style: progress.Style = "auto", pools: str = "", **options: Any
+) -> Summary:
+    """Index with a display, and print how it went."""
+    from muybridge import graphs
+    from muybridge.run.index import index as run
+    from muybridge.run.pools import parse
+
+    chosen = parse(pools) if pools else ()
+    with progress.display(style) as report:
+        summary = run(videos, out, graphs.embedded(), pools=chosen, report=report, **options)
+    console.print(progress.told(summary))
+    return summary
+
+
+def _draw(out: str, video: str, output: Path, endpoint: str | None) -> None:
+    """Draw people onto a video with a display, and print where it is."""
+    from muybridge.render.overlay import overlay
+
+    with rich.progress.Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("drawing", total=None)
+        made = overlay(
+            out,
+            video,
+            output,
+            endpoint,
+            lambda done, of: bar.update(task, completed=done, total=of),
+        )
+    console.print(
+        f"overlay: {made.path} ({made.frames} of {made.frames_indexed} frames, {made.sound})"
+    )
+
+
+def _asked(out: str, sql: str, endpoint: str | None = None) -> pa.Table:
+    from muybridge.store.query import query as asked
+
+    return asked(out, sql, endpoint)
 
 
 MOST_ROWS = 50
