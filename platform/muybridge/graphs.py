@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from muybridge.graph import Graph
 from muybridge.stages.decode import decode
-from muybridge.stages.people import Options, people
+from muybridge.stages.people import people
+from muybridge.stages.watch import Options
 
 
 def embedded(timeout_s: float = 60.0, options: Options = Options()) -> Graph:

@@ -8,6 +8,7 @@ not seen lives on for a while, as in ByteTrack (Zhang et al. 2022), so that shor
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,21 +75,25 @@ class Tracker:
 
         ``known`` (N,) holds the numbers of those whose track is known already and -1 for others.
         """
-        self.tracks = [t for t in self.tracks if time - t.time <= self.memory]
         ids = np.full(len(seen), -1, np.int32) if known is None else known.astype(np.int32)
-        free = [t for t in self.tracks if t.id not in ids]
         unknown = np.flatnonzero(ids < 0)
-        for row, column in match(free, time, seen[unknown]):
-            ids[unknown[column]] = free[row].id
-        for at in np.flatnonzero(ids < 0):
-            ids[at] = self.started
-            self.started += 1
-        old = {track.id: track for track in self.tracks}
-        new = {
-            id: follow(old[id], time, box) if id in old else start(id, time, box)
-            for id, box in zip(ids.tolist(), seen, strict=True)
-        }
-        self.tracks = list({**old, **new}.values())
+        ids[unknown] = self._name(time, seen[unknown], set(ids.tolist()))
+        old = {t.id: t for t in self.tracks if time - t.time <= 2 * self.memory}
+        for id, box in zip(ids.tolist(), seen, strict=True):
+            old[id] = follow(old[id], time, box) if id in old else start(id, time, box)
+        self.tracks = list(old.values())
+        return ids
+
+    def claim(self, time: float, box: Array, busy: set[int]) -> int:
+        """Find the track that a box (4,) continues, none of the busy ones, or number a new one."""
+        return int(self._name(time, box[None], busy)[0])
+
+    def _name(self, time: float, seen: Array, busy: set[int]) -> list[int]:
+        free = [t for t in self.tracks if t.id not in busy and 0 < time - t.time <= self.memory]
+        pairs = {column: free[row].id for row, column in match(free, time, seen).tolist()}
+        news = itertools.count(self.started)
+        ids = [pairs[at] if at in pairs else next(news) for at in range(len(seen))]
+        self.started += len(seen) - len(pairs)
         return ids
 
 

@@ -52,14 +52,16 @@ class BlazePose:
         boxes = np.stack([box for box, _ in raw]) if raw else np.empty((0, 2254, 12), np.float32)
         return boxes, np.stack([s[:, 0] for _, s in raw]) if raw else boxes[:, :, 0]
 
-    def landmarks(self, crops: Array) -> tuple[Array, Array, Array]:
-        """Read crops (N, 256, 256, 3) of 0 to 1: points (N, 39, 5), presence (N,), world (N, 39, 3).
+    def landmarks(self, crops: Array) -> tuple[Array, Array, Array, Array]:
+        """Read crops (N, 256, 256, 3) of 0 to 1: points (N, 39, 5), presence (N,), peaks (N, 39), world.
 
         A point is x, y, z in pixels of the crop, then the logits of being visible and being
-        there; world is in metres from the hips' middle, turned as the crop is.
+        there. Peaks are the logits at the summits of the points' heat maps. World (N, 39, 3) is in
+        metres from the hips' middle, turned as the crop is.
         """
-        raw = [self.reader(crop, (0, 1, 4)) for crop in crops]
-        points = np.array([point for point, _, _ in raw], np.float32).reshape(-1, 39, 5)
-        presence = np.array([flag[0] for _, flag, _ in raw], np.float32).reshape(-1)
-        world = np.array([joint for _, _, joint in raw], np.float32).reshape(-1, 39, 3)
-        return points, presence, world
+        raw = [self.reader(crop, (0, 1, 3, 4)) for crop in crops]
+        points = np.array([r[0] for r in raw], np.float32).reshape(-1, 39, 5)
+        presence = np.array([r[1] for r in raw], np.float32).reshape(-1)
+        peaks = np.array([r[2].reshape(-1, 39).max(0) for r in raw], np.float32).reshape(-1, 39)
+        world = np.array([r[3] for r in raw], np.float32).reshape(-1, 39, 3)
+        return points, presence, peaks, world

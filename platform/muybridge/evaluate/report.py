@@ -1,0 +1,124 @@
+"""Measure what a graph or an output reaches against annotations, and write it as text."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from muybridge import graph as graphs
+from muybridge.columns import Clip
+from muybridge.errors import InputError
+from muybridge.evaluate.metrics import coco_keypoints
+from muybridge.geometry.skeletons import BLAZEPOSE33, COCO17, mapping
+from muybridge.graph import Graph
+from muybridge.video.frames import DecodedFrames
+
+GIVEN = ("frames", "frame_index", "pts", "times", "core", "width", "height")
+
+
+def keypoints(images: Path, annotations: Path, graph: Graph) -> dict[str, Any]:
+    """Run a graph on the pictures of a COCO keypoint file and score the joints it finds.
+
+    The graph's decoding is left out: each picture is a clip of one frame. The report has what
+    ``metrics.coco_keypoints`` gives and ``text``, a few lines for people.
+    """
+    truth = json.loads(annotations.read_text())
+    loaded = graphs.load(tuple(s for s in graph if "frames" not in s.writes), GIVEN)
+    found: list[dict[str, Any]] = []
+    for image in truth["images"]:
+        clip = picture_clip(images / image["file_name"])
+        found += _results(graphs.apply(loaded, [clip])[0], image["id"])
+    report = coco_keypoints(truth, found)
+    return {**report, "pictures": len(truth["images"]), "text": _keypoints_text(report)}
+
+
+def picture_clip(path: Path) -> dict[str, Any]:
+    """Make a clip of one frame from a picture file; InputError where there is none."""
+    if not path.is_file():
+        raise InputError(f"the annotations name {path}, which is not there; check the folder")
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB"))[None]
+    one = np.zeros(1, np.int64)
+    return {
+        "frames": DecodedFrames(pixels, one, 1),
+        "frame_index": one,
+        "pts": one,
+        "times": np.zeros(1),
+        "core": np.array([0, 1]),
+        "width": pixels.shape[2],
+        "height": pixels.shape[1],
+    }
+
+
+def _results(clip: Clip, image: int) -> list[dict[str, Any]]:
+    """Write a clip's people in COCO's result form."""
+    joints = clip["blazepose_joints"][:, mapping(BLAZEPOSE33, COCO17)]
+    return [
+        {
+            "image_id": image,
+            "category_id": 1,
+            "keypoints": [float(value) for value in person.ravel()],
+            "score": float(score),
+        }
+        for person, score in zip(joints, clip["person_score"], strict=True)
+    ]
+
+
+def _keypoints_text(report: Mapping[str, Any]) -> str:
+    return (
+        f"{report['right']} of {report['people']} annotated people found at OKS 0.5, "
+        f"{report['found']} found in all\n"
+        f"recall {report['recall']:.2f}  precision {report['precision']:.2f}  "
+        f"AP at OKS 0.5 {report['ap50']:.2f}  AP 0.5 to 0.95 {report['ap']:.2f}\n"
+        f"({report['by']})"
+    )
+
+
+def counts(labels: Path, found: Mapping[str, Iterable[int]]) -> dict[str, Any]:
+    """Compare how many people were found in frames with how many were counted by eye.
+
+    ``labels`` is a CSV of video, frame, people_min, people_max; ``found`` gives, for each video as
+    named there, the frame number of every person-in-frame. The report has ``right``, ``frames``,
+    ``wrong`` (video, frame, found, least, most) and ``text``.
+    """
+    with labels.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["video"] in found]
+    seen = {video: Counter(int(frame) for frame in frames) for video, frames in found.items()}
+    judged = [
+        (
+            r["video"],
+            f := int(r["frame"]),
+            seen[r["video"]][f],
+            int(r["people_min"]),
+            int(r["people_max"]),
+        )
+        for r in rows
+    ]
+    wrong = [row for row in judged if not row[3] <= row[2] <= row[4]]
+    lines = [f"{len(judged) - len(wrong)} of {len(judged)} frames have the right number of people"]
+    lines += [f"  {v} frame {f}: {n} found, {a} to {b} there" for v, f, n, a, b in wrong]
+    return {
+        "frames": len(judged),
+        "right": len(judged) - len(wrong),
+        "wrong": wrong,
+        "text": "\n".join(lines),
+    }
+
+
+def frames_of_people(videos: Any, people: Any, root: Path) -> dict[str, NDArray[np.int64]]:
+    """Take from an output's tables the frame of every person-in-frame, by the video's path under ``root``."""
+    where = dict(zip(videos["video_id"].to_pylist(), videos["uri"].to_pylist(), strict=True))
+    ids, frame = np.array(people["video_id"].to_pylist()), people["frame"].to_numpy()
+    return {
+        str(Path(uri).resolve().relative_to(root.resolve())): frame[ids == id]
+        for id, uri in where.items()
+        if Path(uri).resolve().is_relative_to(root.resolve())
+    }
