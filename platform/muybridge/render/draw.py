@@ -29,7 +29,7 @@ TRACKS: tuple[Colour, ...] = (
     (0, 114, 178),
 )
 LIGHT = {"left": 0.7, "middle": 0.3, "right": 0.0}  # share of white in a limb's colour
-UNSEEN, CERTAIN = 0.15, 0.6  # the scores at which a joint is left out, and drawn in full
+UNSEEN, CERTAIN = 0.3, 0.8  # the scores at which a joint is left out, and drawn in full
 
 
 @dataclass(frozen=True)

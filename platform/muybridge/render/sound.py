@@ -67,7 +67,7 @@ def _lay(stream: Any, movie: Any) -> tuple[str, Any]:
         return "none", None
     if stream.codec_context is None:
         return "left out: there is no decoder for it", None
-    name = stream.codec_context.name
+    name = stream.codec_context.codec.canonical_name
     if name in COPIED:
         return "copied", movie.add_stream_from_template(stream)
     layout = "mono" if stream.channels == 1 else "stereo"

@@ -1,0 +1,57 @@
+"""The doctor tells what is there and what to do, and survives whatever it looks at."""
+
+from __future__ import annotations
+
+import pytest
+
+from muybridge import doctor
+from muybridge.doctor import Line, able, check
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[Line]:
+    return check()
+
+
+def test_every_question_is_answered_once(lines):
+    names = [line.name for line in lines]
+    assert len(set(names)) == len(names)
+    assert {"python", "numpy", "ray", "cpu", "decoders", "encoder", "stage people"} <= set(names)
+
+
+def test_what_is_not_ok_says_what_to_do(lines):
+    assert [line.name for line in lines if not line.ok and not line.advice] == []
+
+
+def test_a_check_that_breaks_becomes_a_line_and_the_others_go_on(monkeypatch):
+    monkeypatch.setattr(doctor, "_machine", lambda: 1 // 0)
+    broken = next(line for line in check() if line.name == "machine")
+    assert not broken.ok
+    assert "ZeroDivisionError" in broken.found
+
+
+@pytest.mark.parametrize(("numpy", "fits"), [("1.26.4", False), ("2.1.0", True)])
+def test_pyarrow_26_with_numpy_1_is_found_out(monkeypatch, numpy, fits):
+    monkeypatch.setattr(doctor, "_version", {"numpy": numpy, "pyarrow": "26.0.0"}.get)
+    monkeypatch.setattr(doctor, "PACKAGES", ("numpy", "pyarrow"))
+    assert all(line.ok for line in doctor._packages()) == fits
+
+
+def test_only_what_is_needed_decides():
+    wanting = Line("s3", False, "no credentials", "set them", needed=False)
+    assert able([wanting])
+    assert not able([wanting, Line("stage people", False, "missing: 1", "install it")])
+
+
+def test_secrets_are_never_told(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "verysecret")
+    (line,) = doctor._s3()
+    assert line.ok
+    assert "AKIAEXAMPLE" not in str(line)
+    assert "verysecret" not in str(line)
+
+
+def test_an_output_that_does_not_exist_yet_is_measured_where_it_would_be(tmp_path):
+    (line,) = doctor._disk(str(tmp_path / "not" / "yet"))
+    assert line.found.endswith(f"free at {tmp_path}")
