@@ -30,6 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn collections of video into tables about the people in them.",
 )
+evaluate = typer.Typer(no_args_is_help=True, help="Measure how good the answers are.")
+app.add_typer(evaluate, name="evaluate")
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -57,6 +59,7 @@ Out = Annotated[str, typer.Argument(help="Folder or s3://bucket/prefix that inde
 Endpoint = Annotated[str | None, typer.Option("--endpoint-url", envvar="AWS_ENDPOINT_URL", help="Another S3 than Amazon's.")]  # noqa: E501
 Fps = Annotated[float | None, typer.Option(min=0.001, help="Look at this many frames a second; default: at every frame.")]  # noqa: E501
 Pools = Annotated[str, typer.Option(help="Which stages share an actor, e.g. 'decode | people:cpus=2,largest=4'; default: all.")]  # noqa: E501
+Address = Annotated[str | None, typer.Option(help="A Ray cluster; default: RAY_ADDRESS, else this machine.")]  # noqa: E501
 Verbose = Annotated[bool, typer.Option(help="Let Ray speak.")]
 # fmt: on
 
@@ -73,9 +76,7 @@ def index(
     strict: Annotated[
         bool, typer.Option(help="Exit with 3 if anything could not be read.")
     ] = False,
-    address: Annotated[
-        str | None, typer.Option(help="A Ray cluster; default: this machine.")
-    ] = None,
+    address: Address = None,
     endpoint_url: Endpoint = None,
     verbose: Verbose = False,
 ) -> None:
@@ -170,8 +171,71 @@ def doctor() -> None:
 
 
 @app.command()
-def serve() -> None:
-    """Serve the same graph over HTTP."""
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Where to listen; 0.0.0.0 is everywhere: give a key then.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    api_key_file: Annotated[
+        Path | None, typer.Option(help="A file with the key that every caller must send.")
+    ] = None,
+    max_upload_mb: Annotated[int, typer.Option(min=1, help="The largest file taken.")] = 1024,
+    max_requests: Annotated[int, typer.Option(min=1, help="At a time; more get a 503.")] = 32,
+    pools: Pools = "",
+    address: Address = None,
+    verbose: Verbose = False,
+) -> None:
+    """Serve the same graph over HTTP: POST /v1/analyze takes a video or a picture."""
+    with told():
+        from muybridge import graphs
+        from muybridge.run import online
+        from muybridge.run.pools import parse
+
+        online.serve(
+            graphs.embedded(),
+            host=host,
+            port=port,
+            api_key_file=api_key_file,
+            limits=online.Limits(max_upload_mb << 20, max_requests),
+            pools=parse(pools) if pools else (),
+            address=address,
+            verbose=verbose,
+            started=lambda url: console.print(f"serving at {url}, described at {url}/docs"),
+        )
+
+
+@evaluate.command()
+def keypoints(
+    images: Annotated[Path, typer.Argument(help="The folder of the pictures.")],
+    annotations: Annotated[Path, typer.Argument(help="COCO keypoint annotations (JSON).")],
+) -> None:
+    """Score the default graph's joints on pictures with COCO annotations (pycocotools)."""
+    with told():
+        from muybridge import graphs
+        from muybridge.evaluate import report
+
+        console.print(report.keypoints(images, annotations, graphs.embedded())["text"])
+
+
+@evaluate.command()
+def counts(
+    out: Out,
+    labels: Annotated[
+        Path, typer.Argument(help="CSV of video, frame, people_min, people_max, counted by eye.")
+    ],
+    root: Annotated[
+        Path | None, typer.Option(help="Where its videos are; default: beside it.")
+    ] = None,
+    endpoint_url: Endpoint = None,
+) -> None:
+    """Compare how many people index found in frames with how many a person counted."""
+    with told():
+        import muybridge
+        from muybridge.evaluate import report
+
+        tables = muybridge.open(out, endpoint_url)
+        found = report.frames_of_people(tables.videos, tables.people, root or labels.parent)
+        console.print(report.counts(labels, found)["text"])
 
 
 def _index(
