@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,17 @@ def data() -> Path:
     folder = Path(os.environ.get("MUYBRIDGE_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no real inputs at {folder}; set MUYBRIDGE_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def awkward_folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """44 awkward files made from a real clip, and ``manifest.tsv``: what must come out of each."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("no ffmpeg to make awkward videos with")
+    folder = tmp_path_factory.mktemp("awkward")
+    script, source = data / "make_awkward_videos.sh", data / "sam2_people/05_default_juggle.mp4"
+    subprocess.run(["bash", script, source, folder], check=True, capture_output=True)
     return folder
 
 
