@@ -30,7 +30,8 @@ def apply(
 ) -> Clip:
     """Run a clip over which ``deaths`` workers died; quarantine it when ``attempts`` died in all.
 
-    Two children at least must die before the clip is blamed, unless twice as many workers went.
+    Two children at least must die before the clip is blamed, unless twice as many workers went. The
+    verdict does not depend on how many workers went, so that it is the same in every run.
     """
     cause, children = "its worker", 0
     with tempfile.TemporaryDirectory() as folder:
@@ -46,10 +47,10 @@ def apply(
         **clip,
         **empty(column for stage in stages for column in stage.writes),
         **empty(ERROR),
-        "error": f"quarantined: {deaths} processes died over this clip, the last {cause}",
+        "error": f"quarantined: {attempts} processes died over this clip, the last {cause}",
         "error_stage": "+".join(stage.name for stage in stages),
         "error_kind": "quarantined",
-        "error_attempts": deaths,
+        "error_attempts": attempts,
     }
 
 
