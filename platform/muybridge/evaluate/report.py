@@ -114,7 +114,7 @@ def counts(labels: Path, found: Mapping[str, Iterable[int]]) -> dict[str, Any]:
 
 
 def frames_of_people(videos: Any, people: Any, root: Path) -> dict[str, NDArray[np.int64]]:
-    """Take from an output's tables the frame of every person-in-frame, by the video's path under ``root``."""
+    """Take each video's frames of people from two tables, by the video's path under ``root``."""
     where = dict(zip(videos["video_id"].to_pylist(), videos["uri"].to_pylist(), strict=True))
     ids, frame = np.array(people["video_id"].to_pylist()), people["frame"].to_numpy()
     return {

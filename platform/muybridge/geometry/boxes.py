@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.floating]
+Array = NDArray[np.floating[Any]]
 
 
 def area(boxes: Array) -> Array:
@@ -21,7 +23,7 @@ def intersection(first: Array, second: Array) -> Array:
 
 
 def iou(first: Array, second: Array) -> Array:
-    """Divide intersection by union for each pair of boxes (N, 4), (M, 4): (N, M), 0 for empty ones."""
+    """Divide intersection by union for pairs of boxes (N, 4), (M, 4): (N, M), 0 for empty ones."""
     shared = intersection(first, second)
     union = area(first)[:, None] + area(second)[None, :] - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
@@ -40,7 +42,7 @@ def clip(boxes: Array, width: float, height: float) -> Array:
 
 
 def around(points: Array, counts: ArrayLike = True) -> Array:
-    """Draw the tightest boxes (N, 4) round points (N, J, 2), of which only ``counts`` (N, J) count."""
+    """Draw the tightest boxes (N, 4) round points (N, J, 2), of which ``counts`` (N, J) count."""
     counts = np.broadcast_to(np.asarray(counts, bool)[..., None], points.shape)
     low = np.min(points, axis=1, where=counts, initial=np.inf)
     high = np.max(points, axis=1, where=counts, initial=-np.inf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ def _skeleton(name: str, joints: str, chains: str) -> Skeleton:
     """Make a skeleton from joint names and from chains of limbs such as 'a-b-c d-e'."""
     names = tuple(joints.split())
     paths = [chain.split("-") for chain in chains.split()]
-    limbs = [pair for path in paths for pair in zip(path, path[1:], strict=False)]
+    limbs = [pair for path in paths for pair in pairwise(path)]
     return Skeleton(name, names, tuple((names.index(a), names.index(b)) for a, b in limbs))
 
 

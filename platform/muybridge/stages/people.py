@@ -24,7 +24,7 @@ WRITES = (
 CHUNK = 16  # frames held at a time, at most
 
 
-def people(options: Options = Options()) -> Stage:  # noqa: B008 (frozen)
+def people(options: Options = Options()) -> Stage:
     """Make the stage that finds people, their tracks and their joints with BlazePose."""
     return Stage(
         name="people",
@@ -38,7 +38,7 @@ def people(options: Options = Options()) -> Stage:  # noqa: B008 (frozen)
 
 def load(options: Options) -> Run:
     """Load both networks and return what runs them over clips."""
-    model = BlazePose(checkpoint.path(checkpoint.DETECTOR), checkpoint.path(checkpoint.LANDMARKS))
+    model = checkpoint.load()
 
     def run(clips: Sequence[Clip]) -> list[Clip]:
         return [see(model, clip, options) for clip in clips]
@@ -49,8 +49,8 @@ def load(options: Options) -> Run:
 def see(model: BlazePose, clip: Clip, options: Options) -> dict[str, Any]:
     """Look at a clip's core and a few frames after it, and write the stage's columns."""
     times = clip["times"]
-    start, stop = (int(row) for row in np.searchsorted(clip["frame_index"], clip["core"]))
-    stop = min(stop + options.after, len(times))
+    bounds = np.searchsorted(clip["frame_index"], clip["core"])
+    start, stop = int(bounds[0]), min(int(bounds[1]) + options.after, len(times))
     watcher, looked, seen = Watcher(model, options), list[int](), list[Seen]()
     for rows, pictures in clip["frames"].chunks(span(times, options.span), start, stop):
         seen += watcher.watch(times[rows].tolist(), pictures)
@@ -68,20 +68,20 @@ def span(times: NDArray[np.float64], seconds: float) -> int:
 
 
 def columns(rows: list[int], seen: list[Seen], score: float) -> dict[str, Any]:
-    """Put who was seen in each row into the stage's columns, without tracks of too low a median score."""
-    people = together([NOBODY, *(frame.people for frame in seen)])
+    """Put who was seen in each row into columns, without tracks whose median is below ``score``."""
+    everyone = together([NOBODY, *(frame.people for frame in seen)])
     track = np.concatenate([np.empty(0, np.int32), *(frame.ids for frame in seen)])
     row = np.repeat(np.array(rows, np.int32), [len(frame.ids) for frame in seen])
-    good = [id for id in np.unique(track) if np.median(people.score[track == id]) >= score]
+    good = [id for id in np.unique(track) if np.median(everyone.score[track == id]) >= score]
     kept = np.isin(track, good)
-    people = people[kept]
+    everyone = everyone[kept]
     return {
         "person_frame": row[kept],
         "person_track": renumbered(track[kept]),
-        "person_score": people.score,
-        "person_box": people.box,
-        "blazepose_joints": people.joints,
-        "blazepose_joints3d": people.joints3d,
+        "person_score": everyone.score,
+        "person_box": everyone.box,
+        "blazepose_joints": everyone.joints,
+        "blazepose_joints3d": everyone.joints3d,
     }
 
 

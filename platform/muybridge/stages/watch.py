@@ -79,7 +79,8 @@ class Watcher:
         steady = agreement(now.people.joints, self.last.people.joints)
         kept: list[int] = []
         for at in np.argsort(-steady, kind="stable").tolist():
-            if there[at] and not repeats(now.people[at : at + 1], now.people[kept], limits):
+            others = now.people[np.array(kept, int)]
+            if there[at] and not repeats(now.people[at : at + 1], others, limits):
                 kept.append(at)
         self.last = now[np.array(sorted(kept), int)]
         self.tracker.update(time, self.last.people.box, self.last.ids)
@@ -95,7 +96,7 @@ class Watcher:
         return find(self.model, picture, squares, self.last.people, options.limits)
 
     def _trace(self, one: People, seen: list[Seen], pictures: NDArray[np.uint8]) -> list[People]:
-        """Follow somebody found in the last picture backwards: one People a frame, last frame first."""
+        """Follow somebody found in the last picture backwards: one a frame, last frame first."""
         trace = [one]
         for before, picture in zip(seen[-2::-1], pictures[-2::-1], strict=True):
             one = read(self.model, picture, one.region)

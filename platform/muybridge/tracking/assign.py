@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from muybridge.geometry import boxes
 
-Array = NDArray[np.floating]
+Array = NDArray[np.floating[Any]]
 
 FAR = 1e6  # stands for a pair that must not be
 
@@ -35,7 +37,7 @@ def _length(boxes_: Array) -> Array:
 
 
 def assign(costs: Array) -> NDArray[np.int64]:
-    """Choose pairs (K, 2) of rows and columns with the least total cost (N, M), none of them inf."""
+    """Choose pairs (K, 2) of rows and columns with the least total cost (N, M), never inf."""
     rows, columns = linear_sum_assignment(np.where(np.isfinite(costs), costs, FAR))
     kept = np.isfinite(costs[rows, columns])
     return np.stack([rows[kept], columns[kept]], axis=1)

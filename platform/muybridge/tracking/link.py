@@ -1,4 +1,4 @@
-"""Link the tracks of a video's clips, one clip after the other, so that one person keeps one number.
+"""Link the tracks of a video's clips, clip by clip, so that one person keeps one number.
 
 A clip looks at a few frames after its core, which are the next clip's first ones. Two tracks that
 cover each other there are one person. A track that ended less than a second before may also go on
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,9 @@ from muybridge.geometry.boxes import iou
 from muybridge.tracking.assign import assign
 from muybridge.tracking.track import MEMORY, Track, follow, match, start
 
-Array = NDArray[np.floating]
+Array = NDArray[np.floating[Any]]
 Ids = NDArray[np.int32]
+Given = tuple[NDArray[np.int64], Array, Ids, Array, NDArray[np.int64]]
 
 SAME = 0.3  # mean overlap from which two tracks on the same frames are one person
 TAIL = 8  # rows of a track from which its motion is judged
@@ -26,14 +28,14 @@ TAIL = 8  # rows of a track from which its motion is judged
 
 @dataclass(frozen=True)
 class Rows:
-    """Hold people-in-frames of one clip: ``frame`` (P,), ``time`` (P,), ``track`` (P,), ``box`` (P, 4)."""
+    """Hold people-in-frames: ``frame`` (P,), ``time`` (P,), ``track`` (P,), ``box`` (P, 4)."""
 
     frame: NDArray[np.int64]
     time: Array
     track: Ids
     box: Array
 
-    def __getitem__(self, which: Array) -> Rows:
+    def __getitem__(self, which: NDArray[np.generic]) -> Rows:
         return Rows(self.frame[which], self.time[which], self.track[which], self.box[which])
 
 
@@ -107,7 +109,7 @@ class Linker:
         self.ended = [track for track in ended.values() if now - track.time <= 2 * MEMORY]
 
 
-def link(clips: Iterable[tuple[Array, Array, Ids, Array, Array]]) -> list[Ids]:
+def link(clips: Iterable[Given]) -> list[Ids]:
     """Number the people of a video from all its clips: each is what ``Linker.next`` takes."""
     linker = Linker()
     return [linker.next(*clip) for clip in clips]

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from muybridge.tracking.assign import assign, cost
 
-Array = NDArray[np.floating]
+Array = NDArray[np.floating[Any]]
 
 MEMORY = 1.0  # seconds for which a track that is not seen is remembered
 NEAR = 0.25  # box lengths from the predicted place within which a box may be the track's ...
@@ -25,7 +26,7 @@ SPEED = 1.0  # ... and how many more for each second that it was not seen
 
 @dataclass(frozen=True)
 class Track:
-    """Hold where a track was seen last: ``box`` (4,), ``velocity`` (2,) pixels/s, and how sure that is.
+    """Hold where a track was last: ``box`` (4,), ``velocity`` (2,) pixels/s, and how sure that is.
 
     ``spread`` (2, 2) is the covariance of place and velocity along one axis, in box lengths.
     """
@@ -69,7 +70,7 @@ class Tracker:
         self.started = 0
 
     def update(
-        self, time: float, seen: Array, known: NDArray[np.integer] | None = None
+        self, time: float, seen: Array, known: NDArray[np.integer[Any]] | None = None
     ) -> NDArray[np.int32]:
         """Take the boxes (N, 4) of one frame and say whose they are: (N,) numbers from 0.
 

@@ -92,7 +92,7 @@ def distinct(people: People, score: Array, known: People, limits: Limits) -> Peo
 
 
 def agreement(first: Array, second: Array) -> Array:
-    """Compare joints (N or 1, 33, 3) of people one by one: (N,), 1 for the same places, 0 for far apart.
+    """Compare joints (N or 1, 33, 3) of people one by one: (N,), from 1 for the same places to 0.
 
     Distances count in parts of the body's length in the picture, as in COCO's keypoint similarity.
     """

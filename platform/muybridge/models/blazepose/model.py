@@ -6,7 +6,6 @@ card of BlazePose GHUM 3D. Both networks run on one CPU thread; a worker has one
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,42 +23,43 @@ class Network:
     A larger batch gains nothing: its cost is that of the pictures one by one.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, content: bytes) -> None:
         from ai_edge_litert.interpreter import Interpreter  # of the extra `embedded`
 
-        self.interpreter = Interpreter(model_path=str(file), num_threads=1)
+        self.interpreter = Interpreter(model_content=content, num_threads=1)
         self.interpreter.allocate_tensors()
         self.input: int = self.interpreter.get_input_details()[0]["index"]
         self.outputs: list[dict[str, Any]] = self.interpreter.get_output_details()
 
-    def __call__(self, picture: Array, outputs: tuple[int, ...]) -> list[Array]:
-        """Run a picture (S, S, 3) and return the outputs of these positions, without the batch axis."""
+    def __call__(self, picture: Array) -> list[Array]:
+        """Run a picture (S, S, 3) and return all outputs without their batch axis."""
         self.interpreter.set_tensor(self.input, picture[None])
         self.interpreter.invoke()
-        return [self.interpreter.get_tensor(self.outputs[at]["index"])[0] for at in outputs]
+        return [self.interpreter.get_tensor(output["index"])[0] for output in self.outputs]
 
 
 class BlazePose:
-    """Hold both networks: ``detect`` sees where people are, ``landmarks`` reads one person's joints."""
+    """Hold both networks: ``detect`` sees where people are, ``landmarks`` reads one's joints."""
 
-    def __init__(self, detector: Path, landmarks: Path) -> None:
+    def __init__(self, detector: bytes, landmarks: bytes) -> None:
         self.detector = Network(detector)
         self.reader = Network(landmarks)
 
     def detect(self, pictures: Array) -> tuple[Array, Array]:
-        """Detect in pictures (N, 224, 224, 3) of -1 to 1: raw boxes (N, 2254, 12), logits (N, 2254)."""
-        raw = [self.detector(picture, (0, 1)) for picture in pictures]
-        boxes = np.stack([box for box, _ in raw]) if raw else np.empty((0, 2254, 12), np.float32)
-        return boxes, np.stack([s[:, 0] for _, s in raw]) if raw else boxes[:, :, 0]
+        """Detect in pictures (N, 224, 224, 3) of -1 to 1: boxes (N, 2254, 12), logits (N, 2254)."""
+        raw = [self.detector(picture) for picture in pictures]
+        boxes = np.array([box for box, _ in raw], np.float32).reshape(-1, 2254, 12)
+        return boxes, np.array([score for _, score in raw], np.float32).reshape(-1, 2254)
 
     def landmarks(self, crops: Array) -> tuple[Array, Array, Array, Array]:
-        """Read crops (N, 256, 256, 3) of 0 to 1: points (N, 39, 5), presence (N,), peaks (N, 39), world.
+        """Read crops (N, 256, 256, 3) of 0 to 1: points, presence, peaks, world.
 
-        A point is x, y, z in pixels of the crop, then the logits of being visible and being
-        there. Peaks are the logits at the summits of the points' heat maps. World (N, 39, 3) is in
-        metres from the hips' middle, turned as the crop is.
+        Points (N, 39, 5) are x, y, z in pixels of the crop, then the logits of being visible and
+        of being there. Presence (N,) of a person is from 0 to 1. Peaks (N, 39) are the logits at
+        the summits of the points' heat maps. World (N, 39, 3) is in metres from the hips' middle,
+        turned as the crop is.
         """
-        raw = [self.reader(crop, (0, 1, 3, 4)) for crop in crops]
+        raw = [self.reader(crop) for crop in crops]
         points = np.array([r[0] for r in raw], np.float32).reshape(-1, 39, 5)
         presence = np.array([r[1] for r in raw], np.float32).reshape(-1)
         peaks = np.array([r[2].reshape(-1, 39).max(0) for r in raw], np.float32).reshape(-1, 39)

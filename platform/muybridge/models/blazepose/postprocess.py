@@ -26,9 +26,9 @@ class People:
     """Hold people in one picture, one a row.
 
     ``joints`` (P, 33, 3) are x, y in pixels and score; ``joints3d`` (P, 33, 4) metres from the
-    hips' middle and score; ``presence`` (P,) says how
-    sure it is that a person is there, ``clarity`` (P,) how distinct the joints are; ``box`` (P, 4) in
-    pixels; ``region`` (P, 4) is where to look for the same person in the next picture.
+    hips' middle and score; ``presence`` (P,) says how sure it is that a person is there,
+    ``clarity`` (P,) how distinct the joints are; ``box`` (P, 4) is in pixels; ``region`` (P, 4) is
+    where to look for the same person in the next picture.
     """
 
     joints: Array
@@ -78,7 +78,7 @@ def sigmoid(logits: Array) -> Array:
 
 
 def detections(raw: Array, logits: Array, squares: Array, threshold: float) -> tuple[Array, Array]:
-    """Decode raw boxes (N, 2254, 12) and logits (N, 2254) of squares (N, 4): scores (D,), regions (D, 4).
+    """Decode boxes (N, 2254, 12), logits (N, 2254) of squares (N, 4): scores (D,), regions (D, 4).
 
     A raw box is centre, size, and four points as offsets from the anchor: the hips' middle, a point
     straight above it on the circle round the body, the same two for the upper body.
