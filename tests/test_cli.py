@@ -1,0 +1,114 @@
+"""What one types, and what one reads."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from muybridge.cli import app
+from muybridge.columns import GIVEN, empty
+from muybridge.store import ledger as ledgers
+from muybridge.store import tables
+from muybridge.store.inputs import Input
+from muybridge.store.objects import at
+from muybridge.store.plan import Plan, PlannedVideo
+
+BLIND = """
+import sys
+class Hiding:
+    def __init__(self, finder):
+        self.finder = finder
+    def find_spec(self, name, *more):
+        hidden = name.split(".")[0] in ("mediapipe", "ai_edge_litert")
+        return None if hidden else self.finder.find_spec(name, *more)
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+sys.meta_path[:] = [Hiding(finder) for finder in sys.meta_path]
+from muybridge.cli import app
+app(sys.argv[1:])
+"""
+
+
+def muybridge(*words: object):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory) -> str:
+    """An output with one video, in which one person is seen 60 times."""
+    folder = str(tmp_path_factory.mktemp("out"))
+    ledger = ledgers.start(at(folder), {})
+    (shard,) = Plan(ledger.objects).add([PlannedVideo(Input("/a.mp4", 1, "1"), "a")])
+    clip = {**empty(GIVEN), "video_id": "a", "clip_id": "c", "uri": "/a.mp4"}
+    clip |= {"frame_index": np.arange(60), "times": np.arange(60) / 30, "core": np.array([0, 60])}
+    clip |= {"person_frame": np.arange(60, dtype="int32")}
+    clip |= {"person_track": np.zeros(60, "int32"), "person_score": np.ones(60, "float32")}
+    clip |= {"person_box": np.ones((60, 4), "float32"), "frame_seen": np.ones(60, bool)}
+    made = {**tables.rows(clip), "videos": tables.table("videos", [{"video_id": "a"}])}
+    ledger.commit(shard, made)
+    return folder
+
+
+def test_a_query_prints_a_table_of_at_most_fifty_rows(out):
+    said = muybridge("query", out, "select frame, time_s from people order by frame").stdout
+    assert "frame" in said
+    assert "1.633" in said
+    assert "and 10 more rows: --format csv gives all" in said
+
+
+def test_a_query_is_written_for_other_programs(out):
+    sql = "select frame, score from people order by frame limit 2"
+    rows = list(csv.reader(io.StringIO(muybridge("query", out, sql, "--format", "csv").stdout)))
+    assert rows == [["frame", "score"], ["0", "1.0"], ["1", "1.0"]]
+    found = json.loads(muybridge("query", out, sql, "--format", "json").stdout)
+    assert found == [{"frame": 0, "score": 1.0}, {"frame": 1, "score": 1.0}]
+    data = muybridge("query", out, sql, "--format", "parquet").stdout_bytes
+    assert pq.read_table(pa.BufferReader(data)).num_rows == 2
+
+
+def test_a_wrong_query_says_what_there_is(out):
+    done = muybridge("query", out, "select * from trucks")
+    assert done.exit_code == 2
+    assert "The tables are videos, people, keypoints, joints3d, tracks, errors" in done.stderr
+
+
+def test_a_video_that_is_not_there_is_named_before_anything_starts(tmp_path):
+    done = muybridge("index", tmp_path / "none.mp4", "--out", tmp_path / "out")
+    assert done.exit_code == 2
+    assert str(tmp_path / "none.mp4") in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_no_output_is_left_alone(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "thesis.doc").touch()
+    done = muybridge("index", tmp_path / "a.mp4", "--out", tmp_path)
+    assert done.exit_code == 2
+    assert "was not made by muybridge" in done.stderr
+
+
+def test_without_a_model_index_says_how_to_get_one_before_anything_starts(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", BLIND, "index", tmp_path / "a.mp4", "--out", tmp_path / "out"],
+        capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "pip install -e '.[embedded]'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_doctor_has_a_line_for_everything_and_says_whether_it_can_run():
+    done = muybridge("doctor")
+    assert done.exit_code == 0, done.stdout
+    assert {"python", "ray", "decoders", "gpu"} <= {
+        line.split("  ")[1].strip() for line in done.stdout.splitlines()
+    }
