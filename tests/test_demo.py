@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from itertools import pairwise
 
 import av
 import numpy as np
@@ -28,7 +29,7 @@ def test_the_clip_is_h264_of_the_length_asked_for(tmp_path):
 def test_the_camera_moves_smoothly_and_never_leaves_the_portrait():
     picture = demo.portrait()
     views = [np.asarray(demo.view(picture, i / 100)).astype(int) for i in range(4)]
-    steps = [np.abs(b - a).mean() for a, b in zip(views, views[1:], strict=False)]
+    steps = [np.abs(b - a).mean() for a, b in pairwise(views)]
     assert min(steps) > 0
     assert max(steps) < 8
     corners = [

@@ -15,7 +15,7 @@ from PIL import Image
 from muybridge.errors import InputError
 from muybridge.render.movie import Movie
 
-SIZE = (800, 720)  # pixels
+SIZE = (640, 720)  # pixels
 FPS = 25
 PORTRAIT = "mpl-data/sample_data/grace_hopper.jpg"
 
@@ -45,7 +45,7 @@ def view(picture: Image.Image, phase: float) -> Image.Image:
     """Look at a part of the picture; ``phase`` goes from 0 to 1 and 1 is where 0 was."""
     width, height = SIZE
     widest = min(picture.width / width, picture.height / height)
-    scale = widest * (0.94 + 0.06 * cos(2 * pi * phase))  # picture pixels for a pixel of the view
+    scale = widest * (0.95 + 0.05 * cos(2 * pi * phase))  # picture pixels for a pixel of the view
     x = picture.width / 2 + 0.9 * (picture.width - scale * width) / 2 * sin(2 * pi * phase)
     corner = (x - scale * width / 2, 0.0)
     turn = (scale, 0.0, corner[0], 0.0, scale, corner[1])
