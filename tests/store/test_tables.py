@@ -96,6 +96,14 @@ def test_core_frames_that_were_not_seen_are_told(lost, message):
     assert (row["stage"], row["kind"], row["message"]) == ("decode", "damaged", message)
 
 
+def test_sampled_frames_that_were_not_seen_are_told_one_by_one():
+    number = np.arange(0, 80, 10)
+    made = tables.rows(clip(frame_index=number, core=np.array([0, 80]), frame_seen=number > 10))
+    assert made["errors"]["message"].to_pylist() == [
+        "2 of 8 frames could not be decoded (frames 0, 10)"
+    ]
+
+
 def test_context_that_was_not_seen_is_nobody_s_business():
     assert len(tables.rows(clip(frame_seen=np.arange(8) < 5))["errors"]) == 0
 

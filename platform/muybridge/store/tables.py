@@ -275,7 +275,7 @@ def _named(clip: Clip) -> dict[str, Any]:
 
 def _spans(number: NDArray[np.int64], lost: NDArray[np.int64], most: int = 5) -> str:
     """Write rows ``lost`` of the frames ``number`` as "frames 3, 17-19"."""
-    runs = np.split(lost, np.flatnonzero(np.diff(lost) > 1) + 1)
-    spans = [(number[run[0]], number[run[-1]]) for run in runs[:most]]
+    runs = np.split(number[lost], np.flatnonzero(np.diff(number[lost]) > 1) + 1)
+    spans = [(run[0], run[-1]) for run in runs[:most]]
     text = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
     return ("frame " if len(lost) == 1 else "frames ") + text + (", …" if len(runs) > most else "")
