@@ -49,8 +49,8 @@ def load(options: Options) -> Run:
 def see(model: BlazePose, clip: Clip, options: Options) -> dict[str, Any]:
     """Look at a clip's core and a few frames after it, and write the stage's columns."""
     times = clip["times"]
-    bounds = np.searchsorted(clip["frame_index"], clip["core"])
-    start, stop = int(bounds[0]), min(int(bounds[1]) + options.after, len(times))
+    start, stop = (int(np.searchsorted(clip["frame_index"], frame)) for frame in clip["core"])
+    stop = min(stop + options.after, len(times))
     watcher, looked, seen = Watcher(model, options), list[int](), list[Seen]()
     for rows, pictures in clip["frames"].chunks(span(times, options.span), start, stop):
         seen += watcher.watch(times[rows].tolist(), pictures)

@@ -99,7 +99,11 @@ class Tracker:
 
 
 def match(tracks: list[Track], time: float, seen: Array) -> NDArray[np.int64]:
-    """Pair tracks (N) with boxes (M, 4) seen at a time: (K, 2) rows and columns."""
+    """Pair tracks (N) with boxes (M, 4) seen at a time: (K, 2) rows and columns.
+
+    Each second that a track was not seen costs it as much as an overlap of nothing: one who was
+    there in the frame before comes first.
+    """
     predicted = np.array([track.at(time) for track in tracks]).reshape(-1, 4)
     gaps = np.array([time - track.time for track in tracks])
-    return assign(cost(predicted, seen, NEAR + SPEED * gaps))
+    return assign(cost(predicted, seen, NEAR + SPEED * gaps) + gaps[:, None])
