@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +10,6 @@ import numpy as np
 import pytest
 
 from muybridge.video.probe import VideoIndex
-
-SOURCE = "sam2_people/05_default_juggle.mp4"
 
 
 @dataclass(frozen=True)
@@ -27,16 +23,12 @@ class Awkward:
 
 
 @pytest.fixture(scope="session")
-def awkward(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Awkward]:
+def awkward(awkward_folder: Path) -> dict[str, Awkward]:
     """The 44 files, by name."""
-    if shutil.which("ffmpeg") is None:
-        pytest.skip("no ffmpeg to make the files with")
-    folder = tmp_path_factory.mktemp("awkward")
-    script = data / "make_awkward_videos.sh"
-    subprocess.run(["bash", script, data / SOURCE, folder], check=True, capture_output=True)
-    rows = [line.split("\t") for line in (folder / "manifest.tsv").read_text().splitlines()]
+    manifest = (awkward_folder / "manifest.tsv").read_text()
+    rows = [line.split("\t") for line in manifest.splitlines()]
     return {
-        name: Awkward(folder / name, verdict, _list(numbers, int), _list(times, float))
+        name: Awkward(awkward_folder / name, verdict, _list(numbers, int), _list(times, float))
         for name, verdict, numbers, times, _ in rows
     }
 

@@ -126,10 +126,14 @@ class Decoder:
 
 
 class StreamedFrames:
-    """Be the frames of one clip, decoded by a child as they are asked for (``frames.Frames``)."""
+    """Be the frames of one clip, decoded by a child as they are asked for (``frames.Frames``).
+
+    ``waited_s`` counts the seconds that were spent waiting for them.
+    """
 
     def __init__(self, decoder: Decoder, clip: Clip) -> None:
         self.decoder = decoder
+        self.waited_s = 0.0
         self._clip = clip
 
     @property
@@ -140,8 +144,12 @@ class StreamedFrames:
     def chunks(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Chunk]:
         """Decode rows ``start`` to ``stop`` in chunks of at most ``size`` (``frames.Frames``)."""
         stop = min(self.shape[0], self.shape[0] if stop is None else stop)
-        if start < stop:
-            yield from self.decoder.chunks(self._clip, size, start, stop)
+        before = self.decoder.waited_s
+        try:
+            if start < stop:
+                yield from self.decoder.chunks(self._clip, size, start, stop)
+        finally:
+            self.waited_s += self.decoder.waited_s - before
 
     def __reduce__(self) -> tuple[type[DecodedFrames], tuple[Any, ...]]:
         parts = [(rows, pictures.copy()) for rows, pictures in self.chunks(self.shape[0] or 1)]
