@@ -23,6 +23,7 @@ def test_a_line_says_how_far_how_fast_how_long_and_what_went_wrong():
         "analysing: 2 of 4 videos, 0:30 of 1:00 of video, 20.0 frames/s, 0:45 left, 1 error"
     )
     assert sentence(Progress("planning", 0, 9)) == "planning: 0 of 9 videos, 0 errors"
+    assert sentence(Progress("starting Ray")) == "starting Ray"
 
 
 def test_lines_are_few_and_the_last_one_is_there(capsys):

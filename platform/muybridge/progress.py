@@ -62,6 +62,8 @@ def clock(seconds: float) -> str:
 
 def sentence(progress: Progress) -> str:
     """Say where the run stands in one line."""
+    if not progress.videos_total:
+        return progress.phase
     parts = [f"{progress.phase}: {progress.videos} of {progress.videos_total} videos"]
     if progress.seconds_total:
         parts.append(f"{clock(progress.seconds)} of {clock(progress.seconds_total)} of video")

@@ -58,6 +58,7 @@ def index(
     found = inputs(uris, endpoint)
     ledger = ledgers.start(at(out, endpoint), identity(graph, fps))
     start = time.monotonic()
+    report(Progress("starting Ray"))
     with lock.held(ledger.objects) as held, cluster(address, verbose):
         plan = Plan(ledger.objects)
         planning.update(
@@ -133,7 +134,7 @@ class _Run:
             if not left:
                 self._commit(shard)
         shards = [shard for shard, left in self._left.items() if left]
-        self._tell()
+        self._tell("starting workers")
         if not shards:
             return
         stream(verbose)
@@ -178,6 +179,7 @@ class _Run:
 
     def finish(self) -> None:
         """Wait for the commits that are under way."""
+        self._tell("writing tables")
         ray.get(self._commits)
         self.summary.spent = dict(self._spent)
 
@@ -185,10 +187,10 @@ class _Run:
         remote = ray.remote(num_cpus=0.5, max_retries=3)(commit)
         self._commits.append(remote.remote(self._ledger, shard, self._pending[shard]))
 
-    def _tell(self) -> None:
+    def _tell(self, phase: str = "analysing") -> None:
         self._report(
             Progress(
-                "analysing",
+                phase,
                 int(self._videos),
                 len(self._clips_left),
                 self._seconds,

@@ -30,7 +30,7 @@ class Frames(Protocol):
 
 @dataclass(frozen=True)
 class DecodedFrames:
-    """Hold frames that are decoded already: ``pictures`` (N, H, W, 3), their ``rows`` (N,) of ``total``."""
+    """Hold decoded frames: ``pictures`` (N, H, W, 3) and their ``rows`` (N,) of ``total``."""
 
     pictures: NDArray[np.uint8]
     rows: NDArray[np.int64]
