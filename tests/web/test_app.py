@@ -87,6 +87,14 @@ def test_a_surprise_tells_the_client_nothing_of_the_server(serve: Serve) -> None
     assert answer.json()["error"] == {"kind": "internal", "message": message}
 
 
+def test_a_server_without_a_place_for_uploads_says_so_in_json(serve: Serve) -> None:
+    served = serve()
+    served.folder.rmdir()
+    answer = served.post(b"x")
+    assert answer.status_code == 500
+    assert answer.json()["error"]["kind"] == "internal"
+
+
 def test_options_stand_in_the_query_or_in_the_form(serve: Serve) -> None:
     served = serve()
     in_query = served.post(b"x", params={"fps": "2.5", "tables": "people"})

@@ -48,6 +48,7 @@ def create(
     """
     app = FastAPI(title="Muybridge", summary=ABOUT, redoc_url=None)
     app.add_exception_handler(HTTPException, refusal.answer)
+    app.add_exception_handler(Exception, refusal.surprise)
     if api_key is not None:
         app.add_middleware(Guard, api_key=api_key)
     where = folder or Path(tempfile.gettempdir())

@@ -28,3 +28,8 @@ async def answer(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kind = error.kind if isinstance(error, Refusal) else "http"
     return JSONResponse(body(kind, error.detail), error.status_code, error.headers)
+
+
+async def surprise(request: Request, error: Exception) -> Response:
+    """Turn what nobody expected into a JSON response that tells nothing of the server."""
+    return JSONResponse(body("internal", "the server failed; its log says why"), 500)
