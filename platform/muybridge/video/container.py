@@ -34,6 +34,9 @@ def faults(source: str, kind: str = "unreadable") -> Iterator[None]:
         yield
     except MISSING as error:
         raise VideoError("missing", named(source), error.strerror) from None
+    except av.error.InvalidDataError as error:
+        cause = f"not a video, or one that was cut off before its index ({error.strerror})"
+        raise VideoError(kind, named(source), cause) from None
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(kind, named(source), error.strerror or type(error).__name__) from None
 
