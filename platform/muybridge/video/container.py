@@ -34,9 +34,6 @@ def faults(source: str, kind: str = "unreadable") -> Iterator[None]:
         yield
     except MISSING as error:
         raise VideoError("missing", named(source), error.strerror) from None
-    except av.error.InvalidDataError as error:
-        cause = f"not a video, or one that was cut off before its index ({error.strerror})"
-        raise VideoError(kind, named(source), cause) from None
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(kind, named(source), error.strerror or type(error).__name__) from None
 
@@ -46,7 +43,11 @@ def open_container(source: str) -> Any:
     if not is_url(source) and os.path.isfile(source) and not os.path.getsize(source):
         raise VideoError("unreadable", source, "the file has zero bytes")
     with faults(source):
-        return av.open(source if is_url(source) else f"file:{source}", options=OPTIONS)
+        try:
+            return av.open(source if is_url(source) else f"file:{source}", options=OPTIONS)
+        except av.error.InvalidDataError as error:
+            cause = f"not a video, or one that was cut off before its index ({error.strerror})"
+            raise VideoError("unreadable", named(source), cause) from None
 
 
 def picture_streams(container: Any) -> list[Any]:
