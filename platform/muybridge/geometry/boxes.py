@@ -26,14 +26,14 @@ def iou(first: Array, second: Array) -> Array:
     """Divide intersection by union for pairs of boxes (N, 4), (M, 4): (N, M), 0 for empty ones."""
     shared = intersection(first, second)
     union = area(first)[:, None] + area(second)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
 
 
 def containment(first: Array, second: Array) -> Array:
     """Say which part of the smaller of two boxes (N, 4), (M, 4) lies in the larger: (N, M)."""
     shared = intersection(first, second)
     smaller = np.minimum(area(first)[:, None], area(second)[None, :])
-    return np.divide(shared, smaller, out=np.zeros_like(shared), where=smaller > 0)
+    return np.divide(shared, smaller, out=np.zeros(shared.shape), where=smaller > 0)
 
 
 def clip(boxes: Array, width: float, height: float) -> Array:

@@ -1,0 +1,50 @@
+"""Reports on annotated pictures and on people counted by eye."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from muybridge.errors import InputError
+from muybridge.evaluate.report import counts, frames_of_people, keypoints, picture_clip
+from muybridge.graphs import embedded
+from muybridge.models.blazepose import checkpoint
+
+
+def test_ten_of_twelve_people_in_four_pictures_are_found_with_one_mistake(data):
+    if absent := checkpoint.missing():
+        pytest.skip(absent[0])
+    folder = data / "coco_keypoints"
+    report = keypoints(folder, folder / "test_coco.json", embedded())
+    assert report["pictures"] == 4
+    assert report["people"] == 12
+    assert report["recall"] >= 0.8
+    assert report["precision"] >= 0.8
+    assert report["ap50"] >= 0.75
+    assert "COCOeval" in report["text"]
+
+
+def test_a_picture_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"gone\.jpg"):
+        picture_clip(tmp_path / "gone.jpg")
+
+
+def test_counts_are_compared_frame_by_frame_and_wrong_ones_listed(tmp_path):
+    labels = tmp_path / "labels.csv"
+    labels.write_text(
+        "video,frame,people_min,people_max,note\n"
+        "a.mp4,0,0,0,\na.mp4,5,1,2,maybe two\na.mp4,9,1,1,\nb.mp4,0,1,1,not looked at\n"
+    )
+    report = counts(labels, {"a.mp4": [5, 5, 7]})
+    assert (report["right"], report["frames"]) == (2, 3)
+    assert report["wrong"] == [("a.mp4", 9, 0, 1, 1)]
+    assert "a.mp4 frame 9: 0 found, 1 to 1 there" in report["text"]
+
+
+def test_frames_of_people_are_taken_from_tables_by_the_videos_path(tmp_path):
+    videos = pa.table(
+        {"video_id": ["x", "y"], "uri": [str(tmp_path / "a" / "v.mp4"), "/other.mp4"]}
+    )
+    people = pa.table({"video_id": ["x", "y", "x"], "frame": [3, 4, 5]})
+    found = frames_of_people(videos, people, tmp_path)
+    assert {name: frames.tolist() for name, frames in found.items()} == {"a/v.mp4": [3, 5]}
