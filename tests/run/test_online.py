@@ -19,8 +19,12 @@ import httpx
 import numpy as np
 import pytest
 
+from muybridge import graphs
 from muybridge.errors import InputError
-from muybridge.run import online
+from muybridge.run import api, local, online
+from muybridge.run.identities import linked
+from muybridge.store import tables
+from muybridge.video.process import Decoder
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
 PROGRAM = Path(__file__).parent / "serve_toy.py"
@@ -242,3 +246,47 @@ def test_an_api_key_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         online.read_key(tmp_path / "missing")
     assert online.read_key(None) is None
+
+
+def test_the_command_serves_the_rows_that_the_graph_gives_in_one_process(
+    data: Path, tmp_path: Path
+) -> None:
+    video = data / "intel_people" / "asl_gestures" / "again.mkv"
+    expected = in_one_process(video)
+    port = online.unused_port()
+    command = [sys.executable, "-m", "muybridge", "serve", "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    try:
+        assert process.stdout
+        assert f"http://127.0.0.1:{port}" in process.stdout.readline()
+        files = {"file": (video.name, video.read_bytes())}
+        answer = httpx.post(f"http://127.0.0.1:{port}/v1/analyze", files=files, timeout=120)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+    assert len(expected["people"]) >= 70
+    for name, rows in expected.items():
+        got = answer.json()["tables"][name]
+        assert len(got) == len(rows)
+        for ours, theirs in zip(got, rows, strict=True):
+            assert ours == {key: near(value) for key, value in theirs.items()}
+
+
+def near(value: Any) -> Any:
+    """Allow numbers to differ by what batches of other sizes change."""
+    if isinstance(value, float) or (isinstance(value, list) and value):
+        return pytest.approx(value, rel=1e-4, abs=1e-4)
+    return value
+
+
+def in_one_process(video: Path) -> dict[str, list[dict[str, Any]]]:
+    """Make the rows of a video with ``run.local``."""
+    graph = graphs.embedded()
+    if missing := [text for stage in graph for text in stage.missing()]:
+        pytest.skip("; ".join(missing))
+    with Decoder() as decoder:
+        planned = api.probe(decoder, video, video.name, None)
+    given = ({**clip, "source": str(video)} for clip in planned.clips)
+    clips = list(local.run(graph, given))
+    made = tables.joined(linked((clip["core"], tables.rows(clip)) for clip in clips))
+    return {name: made[name].to_pylist() for name in ("people", "keypoints", "joints3d", "errors")}

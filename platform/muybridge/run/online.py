@@ -7,6 +7,7 @@ Each pool is a deployment of ``core.Core``; the same pools as offline, one for a
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -14,7 +15,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -180,15 +181,16 @@ def settings() -> dict[str, str]:
     return {name: value for name, value in wanted.items() if name not in os.environ}
 
 
-def config(import_path: str, host: str, port: int, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Write Serve's own configuration for an application with arguments, for ``serve deploy``."""
-    return {
-        "proxy_location": "EveryNode",
-        "http_options": {"host": host, "port": port, "request_timeout_s": Limits().timeout_s},
-        "applications": [
-            {"name": NAME, "route_prefix": "/", "import_path": import_path, "args": dict(args)}
-        ],
+def config(import_path: str, **args: Any) -> str:
+    """Write Serve's configuration (as JSON) for ``build`` behind a function of ``args``."""
+    limits = Limits(**args.get("limits", {}))
+    application = {"name": NAME, "route_prefix": "/", "import_path": import_path, "args": args}
+    whole = {
+        "http_options": {"host": "0.0.0.0", "request_timeout_s": limits.timeout_s},
+        "logging_config": _logging(False),
+        "applications": [application],
     }
+    return json.dumps(whole, indent=2)
 
 
 def read_key(path: Path | None) -> str | None:
