@@ -25,7 +25,7 @@ def annotated(x, joints=17, id=1, image=1):
 
 def found(one, by=0.0, score=0.9):
     """A result as far to the right of somebody annotated as ``by`` pixels."""
-    joints = np.array(one["keypoints"], float).reshape(17, 3) + [by, 0, 0]
+    joints = np.array(one["keypoints"], float).reshape(17, 3) + np.array([by, 0, 0])
     return {
         "image_id": one["image_id"],
         "category_id": 1,

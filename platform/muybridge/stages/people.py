@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from muybridge.columns import Clip
 from muybridge.graph import Run, Stage
 from muybridge.models.blazepose import checkpoint
+from muybridge.models.blazepose.find import Limits
 from muybridge.models.blazepose.model import BlazePose
 from muybridge.models.blazepose.postprocess import NOBODY, together
 from muybridge.stages.watch import Ids, Options, Seen, Watcher
@@ -57,7 +58,7 @@ def see(model: BlazePose, clip: Clip, options: Options) -> dict[str, Any]:
         looked += rows.tolist()
     return {
         "frame_seen": np.isin(np.arange(len(times)), looked),
-        **columns(looked, seen, options.limits.track_score),
+        **columns(looked, seen, options.limits),
     }
 
 
@@ -67,13 +68,14 @@ def span(times: NDArray[np.float64], seconds: float) -> int:
     return int(np.clip(round(seconds / max(step, 1e-3)), 1, CHUNK))
 
 
-def columns(rows: list[int], seen: list[Seen], score: float) -> dict[str, Any]:
-    """Put who was seen in each row into columns, without tracks whose median is below ``score``."""
+def columns(rows: list[int], seen: list[Seen], limits: Limits) -> dict[str, Any]:
+    """Put who was seen in each row into columns, without tracks that are nobody's."""
     everyone = together([NOBODY, *(frame.people for frame in seen)])
     track = np.concatenate([np.empty(0, np.int32), *(frame.ids for frame in seen)])
     row = np.repeat(np.array(rows, np.int32), [len(frame.ids) for frame in seen])
-    good = [id for id in np.unique(track) if np.median(everyone.score[track == id]) >= score]
-    kept = np.isin(track, good)
+    ids = np.unique(track).tolist()
+    real = [id for id in ids if is_person(everyone.score[track == id], len(rows), limits)]
+    kept = np.isin(track, real)
     everyone = everyone[kept]
     return {
         "person_frame": row[kept],
@@ -83,6 +85,12 @@ def columns(rows: list[int], seen: list[Seen], score: float) -> dict[str, Any]:
         "blazepose_joints": everyone.joints,
         "blazepose_joints3d": everyone.joints3d,
     }
+
+
+def is_person(score: NDArray[np.float32], frames: int, limits: Limits) -> bool:
+    """Judge a track by its scores (N,): of a brief one in a clip of many frames, more is asked."""
+    asked = limits.track_score + limits.brief * (1 / len(score) - 1 / frames)
+    return bool(np.median(score) >= asked)
 
 
 def renumbered(track: Ids) -> Ids:

@@ -72,5 +72,5 @@ def test_a_point_found_in_a_crop_is_mapped_to_where_it_is_in_the_picture(angle):
     (crop,) = crops(picture, where)
     middle = np.array([[[64.5, 200.5]]], np.float32) / 256  # the middle of pixel 64, 200
     x, y = crop_to_picture(middle, where)[0, 0]
-    # The value of a pixel is its number, so at a point it is half less than the place; Pillow rounds down.
+    # A pixel has its number as value, which is half less than its place; Pillow rounds down.
     assert crop[200, 64, :2] * 255 == pytest.approx([x - 0.5, y - 0.5], abs=1.1)

@@ -6,6 +6,9 @@ card of BlazePose GHUM 3D. Both networks run on one CPU thread; a worker has one
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,8 +29,9 @@ class Network:
     def __init__(self, content: bytes) -> None:
         from ai_edge_litert.interpreter import Interpreter  # of the extra `embedded`
 
-        self.interpreter = Interpreter(model_content=content, num_threads=1)
-        self.interpreter.allocate_tensors()
+        with _hushed():
+            self.interpreter = Interpreter(model_content=content, num_threads=1)
+            self.interpreter.allocate_tensors()
         self.input: int = self.interpreter.get_input_details()[0]["index"]
         self.outputs: list[dict[str, Any]] = self.interpreter.get_output_details()
 
@@ -36,6 +40,19 @@ class Network:
         self.interpreter.set_tensor(self.input, picture[None])
         self.interpreter.invoke()
         return [self.interpreter.get_tensor(output["index"])[0] for output in self.outputs]
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep the runtime from announcing itself on the error stream: it offers no switch for that."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 class BlazePose:
