@@ -117,6 +117,14 @@ def test_frames_shown_before_their_key_frame_come_out_exact(
             assert numbers(reader, clip, row, row + 1) == [(row, row)]
 
 
+def test_where_decord_gives_up_pyav_gives_what_can_be_had(data: Path):
+    clip = whole(probe(str(data / "decord_fixtures/corrupted.mp4")))
+    assert clip["decoder"] == "decord"
+    with Reader() as reader:
+        rows = [row for row, _ in reader.read(clip, 0, 50)]
+    assert rows == [row for row in range(50) if row not in (30, 32)]
+
+
 def test_both_decoders_show_the_same_colours(data: Path):
     for name in ("bt709_full_range.mp4", "h265_video.mp4", "nasa_13013.mp4"):
         clip = whole(probe(str(data / "codec_fixtures" / name)))
