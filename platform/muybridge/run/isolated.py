@@ -18,6 +18,7 @@ from ray import cloudpickle
 
 from muybridge import graph
 from muybridge.columns import ERROR, Clip, empty
+from muybridge.run.attempts import through
 
 
 def apply(
@@ -57,7 +58,7 @@ def apply(
 def main(job: Path) -> None:
     """Do what ``apply`` wrote into the file and leave the answer beside it."""
     stages, given, drop, clip = pickle.loads(job.read_bytes())
-    done = graph.apply(graph.load(stages, given), [clip])[0]
+    done = through(graph.load(stages, given), [clip])[0]
     kept = {name: value for name, value in done.items() if name not in drop}
     job.with_suffix(".done").write_bytes(pickle.dumps(kept))
 

@@ -18,11 +18,11 @@ import pyarrow as pa
 import ray.data
 
 from muybridge.columns import GIVEN, Clip
-from muybridge.graph import Graph, Loaded, apply, load
+from muybridge.graph import Graph, Loaded, load
 from muybridge.run import isolated
+from muybridge.run.attempts import MOST, through
 from muybridge.run.pools import Pool, group
 
-ATTEMPTS = 3
 Spent = defaultdict[str, float]  # seconds by stage, and as frames, write, idle
 Finish = Callable[[Clip], Mapping[str, Any]]
 Deaths = Callable[[Clip], int]
@@ -119,22 +119,13 @@ class Worker:
     def _through(self, clips: list[Clip], spent: Spent) -> list[Clip]:
         deaths = [0 if clip.get("error") else self._deaths(clip) for clip in clips]
         safe = [clip for clip, died in zip(clips, deaths, strict=True) if not died]
-        results = iter(apply(self._loaded, safe, spent))
+        results = iter(through(self._loaded, safe, spent))
         return [
-            isolated.apply(self._graph, self._given, self._drop, clip, died, ATTEMPTS)
+            isolated.apply(self._graph, self._given, self._drop, clip, died, MOST)
             if died
-            else self._again(clip, next(results), spent)
+            else next(results)
             for clip, died in zip(clips, deaths, strict=True)
         ]
-
-    def _again(self, clip: Clip, out: Clip, spent: Spent) -> Clip:
-        """Try a clip that met a surprise again, by itself."""
-        attempt = 1
-        while out["error_traceback"] and not clip.get("error") and attempt < ATTEMPTS:
-            attempt += 1
-            out = apply(self._loaded, [clip], spent)[0]
-            out = {**out, "error_attempts": attempt if out["error"] else 0}
-        return out
 
     def _close(self, clip: Clip, spent: Spent) -> Mapping[str, Any]:
         spent["frames"] += getattr(clip.get("frames"), "waited_s", 0.0)
