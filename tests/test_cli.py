@@ -86,6 +86,13 @@ def test_a_video_that_is_not_there_is_named_before_anything_starts(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_without_a_video_is_told_before_anything_starts(tmp_path):
+    done = muybridge("index", tmp_path, "--out", tmp_path / "out")
+    assert done.exit_code == 2
+    assert f"no video in {tmp_path}" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_that_is_no_output_is_left_alone(tmp_path):
     (tmp_path / "a.mp4").touch()
     (tmp_path / "thesis.doc").touch()

@@ -20,6 +20,7 @@ from ray.data.block import BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
 
 from muybridge.columns import GIVEN, Clip
+from muybridge.errors import InputError
 from muybridge.graph import Graph, ready
 from muybridge.run import offline, planning
 from muybridge.run.cluster import cluster, stream, workers
@@ -56,6 +57,11 @@ def index(
     ready(graph, GIVEN)
     group(graph, GIVEN, pools)
     found = inputs(uris, endpoint)
+    if not found:
+        raise InputError(
+            f"no video in {', '.join(uris)}: folders and prefixes give what is named like a video "
+            "(.mp4, .mov, .mkv …) or a picture; name other files one by one"
+        )
     ledger = ledgers.start(at(out, endpoint), identity(graph, fps))
     start = time.monotonic()
     report(Progress("starting Ray"))
