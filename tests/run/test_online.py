@@ -192,8 +192,8 @@ def test_clients_that_go_away_free_their_work(
     freed = 0
     for number in range(3):
         name = f"gone-{number}-{len(headers)}.mkv"
+        files = {"file": (name, long)}
         with pytest.raises(httpx.ReadTimeout):
-            files = {"file": (name, long)}
             server.client.post("/v1/analyze", files=files, headers=headers, timeout=0.25)
         time.sleep(0.7)  # what runs already runs to its end
         taken = len(server.runs(name))
