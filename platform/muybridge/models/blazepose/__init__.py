@@ -1,0 +1,1 @@
+"""BlazePose: people, and their joints in the picture and in metres."""
