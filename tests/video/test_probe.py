@@ -154,3 +154,26 @@ def test_an_error_over_http_does_not_tell_the_signature(served: str, name: str, 
         probe(f"{served}/{name}?X-Amz-Signature=secret")
     assert caught.value.kind == kind
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile /etc/passwd\n",
+        '<?xml version="1.0"?><MPD profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"></MPD>',
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\n",
+    ],
+)
+def test_a_list_of_other_files_is_refused_before_it_is_opened(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "upload.mp4"
+    path.write_text(text)
+    with pytest.raises(VideoError, match=r"upload.mp4: it is a playlist; give the video itself$"):
+        probe(str(path))
+
+
+def test_a_video_that_holds_such_words_is_not_taken_for_one(tmp_path: Path) -> None:
+    path = tmp_path / "upload.mp4"
+    path.write_bytes(b"\0\0\0\x18ftypisom v=0 <mpd")
+    with pytest.raises(VideoError, match="not a video, or one that was cut off"):
+        probe(str(path))

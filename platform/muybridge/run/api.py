@@ -15,7 +15,6 @@ import ray
 from ray.exceptions import RayActorError
 
 from muybridge.columns import Clip
-from muybridge.errors import VideoError
 from muybridge.run.commit import video_row
 from muybridge.run.core import ElsewhereError, Upload
 from muybridge.run.identities import Core, linked
@@ -27,15 +26,6 @@ from muybridge.tracking.link import in_core
 from muybridge.video.clips import clips
 from muybridge.video.process import Decoder
 
-PLAYLISTS = (
-    b"#extm3u",
-    b"ffconcat",
-    b"<mpd",
-    b"<cpl",
-    b"compositionplaylist",
-    b"v=0",
-    b"[playlist",
-)
 MOST_DEATHS = 10  # of replicas with one clip under way; it alone can cause but one
 Pools = Sequence[Any]  # handles of ray.serve, which is not imported before its settings stand
 
@@ -70,20 +60,11 @@ def _analysed(clip: Clip) -> int:
 
 def probe(decoder: Decoder, path: Path, name: str, fps: float | None) -> PlannedVideo:
     """Index an uploaded file and cut it into clips, or raise VideoError with the sender's name."""
-    refuse_playlist(path, name)
     found = decoder.probe(str(path), name)
     size = path.stat().st_size
     identity = video_id(name, fingerprint(Input(str(path), size, "")))
     video = Input(name, size, "")
     return PlannedVideo(video, identity, info(found), clips(found, name, identity, fps))
-
-
-def refuse_playlist(path: Path, name: str) -> None:
-    """Raise VideoError for text that names other files: ffmpeg would open those of this machine."""
-    with path.open("rb") as file:
-        text = file.read(1 << 16).partition(b"\0")[0].lower()
-    if any(mark in text for mark in PLAYLISTS):
-        raise VideoError("unreadable", name, "it is a playlist; send the video itself")
 
 
 def _each(waiting: deque[Any]) -> Iterator[Any]:

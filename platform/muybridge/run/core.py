@@ -17,11 +17,11 @@ import numpy as np
 
 from muybridge.columns import Clip
 from muybridge.errors import MuybridgeError
-from muybridge.graph import Graph, apply, load
+from muybridge.graph import Graph, load
 from muybridge.run import isolated
+from muybridge.run.attempts import MOST, through
 from muybridge.run.scratch import Scratch
 
-ATTEMPTS = 3
 COPIES = 4
 
 
@@ -58,20 +58,11 @@ class Core:
             return await self._batches.apply(clip)
 
     def _run(self, clips: Sequence[Clip]) -> list[Clip]:
-        done = apply(self._loaded, clips)
-        return [self._again(*pair) for pair in zip(clips, done, strict=True)]
-
-    def _again(self, clip: Clip, done: Clip) -> Clip:
-        """Try a clip that met a surprise again, by itself; leave out what nobody reads later."""
-        attempt = 1
-        while done["error_traceback"] and not clip.get("error") and attempt < ATTEMPTS:
-            attempt += 1
-            done = apply(self._loaded, [clip])[0]
-            done = {**done, "error_attempts": attempt if done["error"] else 0}
-        return {name: value for name, value in done.items() if name not in self._drop}
+        done = through(self._loaded, clips)
+        return [{k: v for k, v in clip.items() if k not in self._drop} for clip in done]
 
     def _isolated(self, clip: Clip) -> Clip:
-        return isolated.apply(self._stages, self._given, self._drop, clip, 1, ATTEMPTS)
+        return isolated.apply(self._stages, self._given, self._drop, clip, 1, MOST)
 
 
 def most_clips(stages: Graph) -> int:

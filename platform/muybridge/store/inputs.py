@@ -20,8 +20,8 @@ from muybridge.errors import InputError, listed
 from muybridge.store.objects import at
 
 VIDEOS = (
-    ".3g2 .3gp .asf .avi .f4v .flv .m2ts .m4a .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob"
-    " .webm .wmv .y4m .264 .h264 .265 .h265 .hevc .ivf"
+    ".3g2 .3gp .asf .avi .f4v .flv .m2ts .m4a .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts"
+    " .vob .webm .wmv .y4m .264 .h264 .265 .h265 .hevc .ivf"
 )
 PICTURES = ".bmp .gif .jpeg .jpg .png .tif .tiff .webp"
 SUFFIXES = frozenset((VIDEOS + " " + PICTURES).split())

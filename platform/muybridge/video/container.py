@@ -16,6 +16,17 @@ from muybridge.errors import VideoError
 MISSING = (av.error.FileNotFoundError, av.error.HTTPNotFoundError)
 OPTIONS = {"pattern_type": "none", "reconnect": "1"}  # a name like %03d.png is one picture's name
 
+# text that names other files, which ffmpeg would open, wherever on this machine they are
+PLAYLISTS = (
+    b"#extm3u",
+    b"ffconcat",
+    b"<mpd",
+    b"<cpl",
+    b"compositionplaylist",
+    b"v=0",
+    b"[playlist",
+)
+
 
 def is_url(source: str) -> bool:
     """Tell an http address from a local path."""
@@ -40,14 +51,25 @@ def faults(source: str, kind: str = "unreadable") -> Iterator[None]:
 
 def open_container(source: str) -> Any:
     """Open a local path or a URL for reading, or raise VideoError."""
-    if not is_url(source) and os.path.isfile(source) and not os.path.getsize(source):
-        raise VideoError("unreadable", source, "the file has zero bytes")
+    if not is_url(source) and os.path.isfile(source):
+        _refuse(source)
     with faults(source):
         try:
             return av.open(source if is_url(source) else f"file:{source}", options=OPTIONS)
         except av.error.InvalidDataError as error:
             cause = f"not a video, or one that was cut off before its index ({error.strerror})"
             raise VideoError("unreadable", named(source), cause) from None
+
+
+def _refuse(path: str) -> None:
+    """Raise VideoError for a file that holds nothing, or nothing but the names of other files."""
+    with faults(path), open(path, "rb") as file:
+        head = file.read(1 << 16)
+    if not head:
+        raise VideoError("unreadable", path, "the file has zero bytes")
+    text = head.partition(b"\0")[0].lower()
+    if any(mark in text for mark in PLAYLISTS):
+        raise VideoError("unreadable", path, "it is a playlist; give the video itself")
 
 
 def picture_streams(container: Any) -> list[Any]:
