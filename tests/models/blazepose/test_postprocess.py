@@ -51,9 +51,24 @@ def reading(angle=0.0):
     points[..., 3:] = 5
     world = np.zeros((1, 39, 3), np.float32)
     world[0, :, 1] = np.linspace(-0.5, 0.5, 39)
-    peaks = np.zeros((1, 39), np.float32)
+    heat = np.full((1, 64, 64, 39), -9, np.float32)
+    heat[0, 0, 0] = 0  # summits of one half, far from the points
     looked = np.array([[300, 200, 256, angle]], np.float32)
-    return people(points, np.ones(1, np.float32), peaks, world, looked, (640, 480))
+    return people(points, np.ones(1, np.float32), heat, world, looked, (640, 480))
+
+
+def test_a_point_goes_to_the_heat_around_it_and_stays_where_there_is_none():
+    heat = np.full((1, 64, 64, 4), -20, np.float32)
+    heat[0, 33, 31, 0] = heat[0, 34, 31, 0] = 9  # a cell left, one to two cells down
+    heat[0, 50, 31, 1] = 9  # too far away
+    heat[0, 33, 31, 2] = -1  # not sure enough
+    heat[0, 1, 63, 3] = 9  # by the edge
+    points = np.array([[[0.5, 0.5], [0.5, 0.5], [0.5, 0.5], [1.02, -0.01]]])
+    moved = postprocess.refined(points, heat)[0]
+    assert moved[0] == pytest.approx([31 / 64, 33.5 / 64])
+    assert moved[1:3] == pytest.approx(points[0, 1:3])
+    assert moved[3] == pytest.approx([63 / 64, 1 / 64])
+    assert postprocess.refined(points[:0], heat[:0]).shape == (0, 4, 2)
 
 
 def test_joints_are_in_pixels_of_the_picture_and_scores_between_0_and_1():

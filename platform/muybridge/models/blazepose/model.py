@@ -69,16 +69,15 @@ class BlazePose:
         return boxes, np.array([score for _, score in raw], np.float32).reshape(-1, 2254)
 
     def landmarks(self, crops: Array) -> tuple[Array, Array, Array, Array]:
-        """Read crops (N, 256, 256, 3) of 0 to 1: points, presence, peaks, world.
+        """Read crops (N, 256, 256, 3) of 0 to 1: points, presence, heat maps, world.
 
         Points (N, 39, 5) are x, y, z in pixels of the crop, then the logits of being visible and
-        of being there. Presence (N,) of a person is from 0 to 1. Peaks (N, 39) are the logits at
-        the summits of the points' heat maps. World (N, 39, 3) is in metres from the hips' middle,
-        turned as the crop is.
+        of being there. Presence (N,) of a person is from 0 to 1. Heat maps (N, 64, 64, 39) are the
+        points' logits. World (N, 39, 3) is in metres from the hips' middle, turned as the crop is.
         """
         raw = [self.reader(crop) for crop in crops]
         points = np.array([r[0] for r in raw], np.float32).reshape(-1, 39, 5)
         presence = np.array([r[1] for r in raw], np.float32).reshape(-1)
-        peaks = np.array([r[2].reshape(-1, 39).max(0) for r in raw], np.float32).reshape(-1, 39)
+        heat = np.array([r[2] for r in raw], np.float32).reshape(-1, 64, 64, 39)
         world = np.array([r[3] for r in raw], np.float32).reshape(-1, 39, 3)
-        return points, presence, peaks, world
+        return points, presence, heat, world
