@@ -35,6 +35,8 @@ from muybridge.store.objects import at
 from muybridge.store.plan import Plan, PlannedVideo, load
 from muybridge.tracking.link import in_core
 
+READERS = 4  # shards of the plan that are read at a time
+
 
 def index(
     uris: Sequence[str],
@@ -149,7 +151,8 @@ class _Run:
             _Planned(
                 ledger, {shard: (self._pending[shard], self._staged[shard]) for shard in shards}
             ),
-            num_cpus=0.1,
+            num_cpus=0,  # a cluster that lost a node may have none to spare beside its workers
+            compute=ray.data.TaskPoolStrategy(READERS),
             override_num_blocks=len(shards),
         )
         run = uuid.uuid4().hex
@@ -190,7 +193,7 @@ class _Run:
         self.summary.spent = dict(self._spent)
 
     def _commit(self, shard: str) -> None:
-        remote = ray.remote(num_cpus=0.5, max_retries=3)(commit)
+        remote = ray.remote(num_cpus=0, max_retries=3, scheduling_strategy="SPREAD")(commit)
         self._commits.append(remote.remote(self._ledger, shard, self._pending[shard]))
 
     def _tell(self, phase: str = "analysing") -> None:
