@@ -20,42 +20,55 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def bare(video: str, out: str) -> dict[str, Any]:
+def bare(video: str, out: str, workers: int) -> dict[str, Any]:
     """Decode and look, in one process, in one loop: the speed of light."""
-    import numpy as np
-
     from muybridge.models.blazepose import checkpoint
-    from muybridge.models.blazepose.model import BlazePose
-    from muybridge.stages.people import Options, Watcher
+    from muybridge.stages.watch import Options, Watcher
     from muybridge.video.clips import clips
     from muybridge.video.decode import Reader
     from muybridge.video.probe import probe
 
     index = probe(video)
-    model = BlazePose(checkpoint.path(checkpoint.DETECTOR), checkpoint.path(checkpoint.LANDMARKS))
-    watcher = Watcher(model, Options())
+    watcher = Watcher(checkpoint.load(), Options())
     with Reader() as reader:
-        for clip in clips(index, video, "", None):
+        for clip in clips(index, video, video):
             start, stop = np.searchsorted(clip["frame_index"], clip["core"])
-            for row, picture in reader.read({**clip, "source": video}, start, stop):
-                watcher.watch(int(clip["frame_index"][row]), float(clip["times"][row]), picture)
+            frames = reader.read({**clip, "source": video}, int(start), int(stop))
+            look(watcher, ((float(clip["times"][row]), picture) for row, picture in frames))
     return {"frames": len(index.pts)}
 
 
-def product(video: str, out: str) -> dict[str, Any]:
+def look(watcher: Any, frames: Iterable[tuple[float, Any]]) -> None:
+    """Let a watcher see frames, half a second at a time as the product does."""
+    times, pictures = list[float](), list[Any]()
+    for time_s, picture in frames:
+        if times and time_s - times[0] > 0.499:
+            watcher.watch(times, np.stack(pictures))
+            times, pictures = [], []
+        times.append(time_s)
+        pictures.append(picture.copy())
+    if times:
+        watcher.watch(times, np.stack(pictures))
+
+
+def product(video: str, out: str, workers: int) -> dict[str, Any]:
     """Run the product, and ask Ray Data what passed through the object store."""
     import ray.data
 
     from muybridge import graphs
     from muybridge.run import index as corpus
     from muybridge.run import offline
+    from muybridge.run.pools import Pool
 
     compiled = []
     make = offline.compile
@@ -65,10 +78,11 @@ def product(video: str, out: str) -> dict[str, Any]:
         return compiled[-1]
 
     offline.compile = keep  # type: ignore[assignment]
-    summary = corpus.index([video], out, graphs.embedded())
+    pool = Pool(("decode", "people"), smallest=workers, largest=workers)
+    summary = corpus.index([video], out, graphs.embedded(), pools=(pool,))
     (dataset,) = compiled
     stored = sum(
-        op.output_size_bytes["sum"]
+        op.output_size_bytes.sum
         for op in dataset._get_stats_summary().operators_stats
         if op.output_size_bytes
     )
@@ -81,37 +95,28 @@ def product(video: str, out: str) -> dict[str, Any]:
     }
 
 
-def pattern(video: str, out: str) -> dict[str, Any]:
+def pattern(video: str, out: str, workers: int) -> dict[str, Any]:
     """Do what Ray's documentation shows: frames as rows, a model over batches of them."""
-    import numpy as np
     import ray
 
     class Look:
         def __init__(self) -> None:
             from muybridge.models.blazepose import checkpoint
-            from muybridge.models.blazepose.model import BlazePose
 
-            self.model = BlazePose(
-                checkpoint.path(checkpoint.DETECTOR), checkpoint.path(checkpoint.LANDMARKS)
-            )
+            self.model = checkpoint.load()
 
         def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-            from muybridge.stages.people import Options, Watcher
+            from muybridge.stages.watch import Options, Watcher
 
-            watcher = Watcher(self.model, Options())
-            for row, (number, picture) in enumerate(
-                zip(batch["frame_index"], batch["frame"], strict=True)
-            ):
-                watcher.watch(row, number / 10.0, np.asarray(picture))
-            return {"seen": np.full(len(batch["frame"]), len(watcher.seen))}
+            times = batch["frame_index"] / 10.0
+            look(Watcher(self.model, Options()), zip(times.tolist(), batch["frame"], strict=True))
+            return {"seen": np.ones(len(times))}
 
     ray.init(num_cpus=(os.cpu_count() or 2) + 1, include_dashboard=False, log_to_driver=False)
     frames = ray.data.read_videos([video])
     frames = frames.map(lambda row: {"frame": row["frame"], "frame_index": row["frame_index"]})
-    seen = frames.map_batches(
-        Look, batch_size=64, compute=ray.data.ActorPoolStrategy(size=os.cpu_count() or 2)
-    )
-    return {"frames": seen.count()}
+    seen = frames.map_batches(Look, batch_size=64, compute=ray.data.ActorPoolStrategy(size=workers))
+    return {"frames": int(seen.sum("seen"))}
 
 
 MODES = {"bare": bare, "index": product, "ray": pattern}
@@ -148,10 +153,11 @@ class Watch(threading.Thread):
                 self.peak[kind] = max(self.peak.get(kind, 0), resident)
 
 
-def measured(mode: str, video: Path) -> dict[str, Any]:
+def measured(mode: str, video: Path, workers: int) -> dict[str, Any]:
     """Run one program on one video in a session of its own."""
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, __file__, str(video), "--mode", mode, "--out", out]
+        command += ["--workers", str(workers)]
         began = time.perf_counter()
         run = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, start_new_session=True,
@@ -179,13 +185,16 @@ def repeated(video: Path, seconds: float, folder: Path) -> Path:
     return made
 
 
-def compare(video: Path, seconds: float, modes: list[str]) -> dict[str, Any]:
+def compare(video: Path, seconds: float, modes: list[str], workers: int) -> dict[str, Any]:
     """Measure the programs on a tenth of the length and on all of it."""
-    found: dict[str, Any] = {"video": video.name, "seconds": seconds, "cores": os.cpu_count()}
+    found: dict[str, Any] = {"video": video.name, "seconds": seconds, "workers": workers}
     with tempfile.TemporaryDirectory() as folder:
         short, long = (repeated(video, s, Path(folder)) for s in (seconds / 10, seconds))
         for mode in modes:
-            found[mode] = {"short": measured(mode, short), "long": measured(mode, long)}
+            found[mode] = {
+                "short": measured(mode, short, workers),
+                "long": measured(mode, long, workers),
+            }
             found[mode]["more"] = {
                 name: round(found[mode]["long"][name] - found[mode]["short"][name], 2)
                 for name in ("frames", "cpu_s", "wall_s")
@@ -208,13 +217,18 @@ def main() -> None:
     reader.add_argument("video", type=Path)
     reader.add_argument("--seconds", type=float, default=300)
     reader.add_argument("--modes", default="bare,index,ray")
+    reader.add_argument("--workers", type=int, default=1)
     reader.add_argument("--mode", choices=MODES, help=argparse.SUPPRESS)
     reader.add_argument("--out", help=argparse.SUPPRESS)
     asked = reader.parse_args()
     if asked.mode:
-        print(json.dumps(MODES[asked.mode](str(asked.video), asked.out)))
+        print(json.dumps(MODES[asked.mode](str(asked.video), asked.out, asked.workers)))
     else:
-        print(json.dumps(compare(asked.video, asked.seconds, asked.modes.split(",")), indent=1))
+        print(
+            json.dumps(
+                compare(asked.video, asked.seconds, asked.modes.split(","), asked.workers), indent=1
+            )
+        )
 
 
 if __name__ == "__main__":

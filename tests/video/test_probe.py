@@ -81,6 +81,11 @@ def test_decord_is_chosen_for_plain_files_only(awkward):
     )
 
 
+def test_decord_is_left_out_of_videos_it_might_hold_in_memory_whole(data: Path):
+    long = probe(str(data / "intel_people/one-by-one-person-detection.mp4"))
+    assert long.decoder == "pyav"
+
+
 def test_key_frames_are_frame_numbers(awkward):
     assert probe(str(awkward["h264_bframes.mp4"].path)).keyframes.tolist() == [0, 30, 60]
     assert probe(str(awkward["edit_list.mp4"].path)).keyframes.tolist() == [15, 45]

@@ -90,6 +90,7 @@ def probe(decoder: Decoder, item: Input, fps: float | None, endpoint: str | None
 
 def info(found: VideoIndex) -> dict[str, Any]:
     """Tell the columns of the table ``videos`` that a probe knows."""
+    last_s = 1 / found.fps if found.fps else 0.0  # how long the last frame is shown
     return {
         "container": found.container,
         "codec": found.codec,
@@ -99,6 +100,6 @@ def info(found: VideoIndex) -> dict[str, Any]:
         "frames": len(found.pts),
         "fps": found.fps,
         "start_s": float(found.times[0]),
-        "duration_s": float(found.times[-1] - found.times[0] + 1 / found.fps),
+        "duration_s": float(found.times[-1] - found.times[0]) + last_s,
         "has_audio": found.has_audio,
     }

@@ -21,6 +21,7 @@ DECORD_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 DECORD_CODECS = ("h264", "hevc", "vp9")
 DECORD_FORMATS = ("yuv420p", "yuvj420p")
 DECORD_GOP = 600  # frames
+DECORD_BYTES = 256_000_000  # of all pictures: it decodes ahead of a slow reader without bound
 SQUARE = Fraction(1, 100)  # pixels whose sides differ by less count as square
 
 
@@ -148,7 +149,7 @@ def _index(source: str, container: Any, stream: Any, packets: _Packets) -> Video
         keyframes=keyframes,
         fps=_fps(stream, pts),
         has_audio=bool(container.streams.audio),
-        decoder="decord" if plain and _short_gops(keyframes, len(pts)) else "pyav",
+        decoder="decord" if plain and _short(keyframes, len(pts), width * height * 3) else "pyav",
         origin=int(pts[0]) if container.format.name == "avi" else 0,
     )
 
@@ -186,9 +187,10 @@ def _plain(
     )
 
 
-def _short_gops(keyframes: NDArray[np.int64], frames: int) -> bool:
-    """Tell whether every frame is near a key frame: decord gives no sign of life on its way."""
-    return bool(np.diff(keyframes, prepend=0, append=frames).max() <= DECORD_GOP)
+def _short(keyframes: NDArray[np.int64], frames: int, picture_bytes: int) -> bool:
+    """Tell whether decord can hold the video, and gives signs of life on its way to any frame."""
+    near = np.diff(keyframes, prepend=0, append=frames).max() <= DECORD_GOP
+    return bool(near) and frames * picture_bytes <= DECORD_BYTES
 
 
 def _closed(packets: _Packets) -> bool:
