@@ -81,11 +81,7 @@ def product(video: str, out: str, workers: int) -> dict[str, Any]:
     pool = Pool(("decode", "people"), smallest=workers, largest=workers)
     summary = corpus.index([video], out, graphs.embedded(), pools=(pool,))
     (dataset,) = compiled
-    stored = sum(
-        op.output_size_bytes.sum
-        for op in dataset._get_stats_summary().operators_stats
-        if op.output_size_bytes
-    )
+    stored = written(dataset._get_stats_summary())
     return {
         "frames": summary.frames,
         "efficiency": round(summary.efficiency, 3),
@@ -93,6 +89,12 @@ def product(video: str, out: str, workers: int) -> dict[str, Any]:
         "decoded_bytes": summary.decoded_bytes,
         "store_bytes": stored,
     }
+
+
+def written(stats: Any) -> int:
+    """Add up the bytes that a dataset's operators put into the object store."""
+    own = sum(op.output_size_bytes.sum for op in stats.operators_stats if op.output_size_bytes)
+    return int(own) + sum(map(written, stats.parents))
 
 
 def pattern(video: str, out: str, workers: int) -> dict[str, Any]:
