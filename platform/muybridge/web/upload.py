@@ -142,7 +142,7 @@ class _Form:
                 422, "many_files", "the form has more than one 'file'; send them one by one"
             )
         name = options.get(b"filename", b"upload").decode(errors="replace")
-        self._name = re.split(r"[/\\]", name)[-1] or "upload"
+        self._name = name or "upload"  # names rows only; the file on disk is called otherwise
         suffix = re.search(r"\.[A-Za-z0-9]{1,8}$", self._name)
         self._path = self._folder / f"upload{suffix.group() if suffix else ''}"
         self._file = self._path.open("wb")
