@@ -152,7 +152,7 @@ class _Run:
                 ledger, {shard: (self._pending[shard], self._staged[shard]) for shard in shards}
             ),
             num_cpus=0,  # a cluster that lost a node may have none to spare beside its workers
-            compute=ray.data.TaskPoolStrategy(READERS),
+            compute=ray.data.TaskPoolStrategy(min(READERS, len(shards))),
             override_num_blocks=len(shards),
         )
         run = uuid.uuid4().hex
