@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 import muybridge
@@ -34,9 +35,10 @@ def submit(arguments: Sequence[str], address: str, ship: bool = True) -> bool:
             entrypoint=shlex.join(["python", "-m", "muybridge", "index", *arguments]),
             runtime_env=runtime,
         )
-    except (ConnectionError, RuntimeError) as error:
+    except (ConnectionError, RuntimeError, RayError) as error:
+        cause = str(error).splitlines()[0]
         raise InputError(
-            f"no job could be sent to {address}: {error}; is it the address of a Ray dashboard, "
+            f"no job could be sent to {address}: {cause}; is it the address of a Ray dashboard, "
             "such as http://127.0.0.1:8265, and is RAY_AUTH_TOKEN set where it asks for one?"
         ) from None
     print(f"job {job} sent to {address}", file=sys.stderr)

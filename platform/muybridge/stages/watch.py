@@ -32,7 +32,7 @@ class Options:
     )  # sides of large tiles, as parts of the picture's shorter side
     close_tiles: tuple[float, ...] = (1.0, 0.6)  # ... and with small ones
     overlap: float = 0.2  # of neighbouring tiles, as part of their side
-    after: int = 4  # frames after the core to see as well, which link identities across clips
+    after: int = 2  # frames after the core to see as well, which link identities across clips
     limits: Limits = field(default_factory=Limits)
 
 
