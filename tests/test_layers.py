@@ -27,7 +27,7 @@ MAY_USE = {
     "run": ("columns", "errors", "geometry", "graph", "store", "tracking", "video", "web"),
 }
 # fmt: on
-TOP = {"__init__", "__main__", "cli", "demo", "doctor", "progress"}  # may use all below them
+TOP = {"__init__", "__main__", "answers", "cli", "demo", "doctor", "progress"}
 DOORS = {
     "ray": {"run"},
     "decord": {"video"},

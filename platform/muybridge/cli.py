@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import rich.box
 import rich.markup
 import rich.progress
@@ -21,7 +16,7 @@ import typer
 from rich.console import Console
 
 from muybridge import progress
-from muybridge.errors import InputError, MuybridgeError
+from muybridge.errors import MuybridgeError
 from muybridge.run.report import Summary
 
 app = typer.Typer(
@@ -121,7 +116,7 @@ def query(
 ) -> None:
     """Run SQL (DuckDB) over the tables: videos, people, keypoints, joints3d, tracks, errors."""
     with told():
-        WRITERS[format](_asked(out, sql, endpoint_url))
+        _answer(out, sql, format, endpoint_url)
 
 
 @app.command()
@@ -151,13 +146,14 @@ def demo(
         _draw(str(out / "tables"), str(clip), out / "overlay.mp4", None)
         sql = "select track_id, first_time_s, last_time_s, frames_seen, score from tracks"
         console.print(f'muybridge query {out / "tables"} "{sql}"')
-        WRITERS[Format.table](_asked(str(out / "tables"), sql))
+        _answer(str(out / "tables"), sql)
 
 
 @app.command()
 def doctor() -> None:
     """Say what this machine can do, and what to do where it cannot."""
     from muybridge import doctor as examine
+    from muybridge.answers import show
 
     lines = examine.check()
     shown = rich.table.Table.grid(padding=(0, 2))
@@ -165,7 +161,7 @@ def doctor() -> None:
         mark = "[green]OK[/green]" if line.ok else "[red]--[/red]"
         todo = "" if line.ok else f" [yellow]→ {rich.markup.escape(line.advice)}[/yellow]"
         shown.add_row(mark, line.name, rich.markup.escape(line.found) + todo)
-    Console(highlight=False, width=None if console.is_terminal else WIDE).print(shown)
+    show(shown)
     if not examine.able(lines):
         raise typer.Exit(1)
 
@@ -271,52 +267,12 @@ def _draw(out: str, video: str, output: Path, endpoint: str | None) -> None:
     )
 
 
-def _asked(out: str, sql: str, endpoint: str | None = None) -> pa.Table:
+def _answer(out: str, sql: str, format: Format = Format.table, endpoint: str | None = None) -> None:
+    """Ask the tables and print what they say."""
+    from muybridge.answers import WRITERS
     from muybridge.store.query import query as asked
 
-    return asked(out, sql, endpoint)
-
-
-MOST_ROWS = 50
-WIDE = 1000  # characters a line where no terminal sets a limit
-
-
-def _table(answer: pa.Table) -> None:
-    shown = rich.table.Table(*answer.column_names, box=rich.box.SIMPLE_HEAD)
-    for row in answer.slice(0, MOST_ROWS).to_pylist():
-        shown.add_row(*(_short(value) for value in row.values()))
-    width = None if console.is_terminal else WIDE
-    Console(highlight=False, width=width).print(shown)
-    if len(answer) > MOST_ROWS:
-        console.print(f"… and {len(answer) - MOST_ROWS:,} more rows: --format csv gives all")
-
-
-def _short(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, list) and len(value) > 4:
-        return f"[{', '.join(map(_short, value[:3]))}, … {len(value)}]"
-    return rich.markup.escape(str(value))
-
-
-def _json(answer: pa.Table) -> None:
-    json.dump(answer.to_pylist(), sys.stdout, default=str, indent=1)
-    sys.stdout.write("\n")
-
-
-def _csv(answer: pa.Table) -> None:
-    rows = csv.writer(sys.stdout)
-    rows.writerow(answer.column_names)
-    rows.writerows(row.values() for row in answer.to_pylist())
-
-
-def _parquet(answer: pa.Table) -> None:
-    if sys.stdout.isatty():
-        raise InputError("--format parquet writes bytes: send them to a file with > FILE")
-    pq.write_table(answer, sys.stdout.buffer)
-
-
-WRITERS = {Format.table: _table, Format.csv: _csv, Format.json: _json, Format.parquet: _parquet}
+    WRITERS[format.value](asked(out, sql, endpoint))
 
 
 @contextmanager

@@ -13,11 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import ray
 import ray.data
-from ray.data.block import BlockMetadata
-from ray.data.datasource import Datasource, ReadTask
 
 from muybridge.columns import GIVEN, Clip
 from muybridge.errors import InputError
@@ -25,6 +22,7 @@ from muybridge.graph import Graph, ready
 from muybridge.run import offline, planning
 from muybridge.run.cluster import cluster, stream, workers
 from muybridge.run.commit import commit
+from muybridge.run.planned import Planned, todo
 from muybridge.run.pools import Pool, group
 from muybridge.run.report import Progress, Summary
 from muybridge.store import ledger as ledgers
@@ -32,7 +30,7 @@ from muybridge.store import lock, tables
 from muybridge.store.inputs import inputs, locate
 from muybridge.store.ledger import Ledger
 from muybridge.store.objects import at
-from muybridge.store.plan import Plan, PlannedVideo, load
+from muybridge.store.plan import Plan
 from muybridge.tracking.link import in_core
 
 READERS = 4  # shards of the plan that are read at a time
@@ -148,7 +146,7 @@ class _Run:
         stream(verbose)
         ledger, endpoint = self._ledger, self._endpoint
         clips = ray.data.read_datasource(
-            _Planned(
+            Planned(
                 ledger, {shard: (self._pending[shard], self._staged[shard]) for shard in shards}
             ),
             num_cpus=0,  # a cluster that lost a node may have none to spare beside its workers
@@ -209,44 +207,6 @@ class _Run:
                 time.monotonic() - self._start,
             )
         )
-
-
-class _Planned(Datasource):  # type: ignore[misc]
-    """Read the clips of shards that are not staged yet, one task a shard, one block a clip."""
-
-    def __init__(
-        self, ledger: Ledger, shards: Mapping[str, tuple[frozenset[str], set[str]]]
-    ) -> None:
-        self._ledger, self._shards = ledger, shards
-
-    def estimate_inmemory_data_size(self) -> int | None:
-        return None
-
-    def get_read_tasks(
-        self, parallelism: int, per_task_row_limit: int | None = None, data_context: Any = None
-    ) -> list[ReadTask]:
-        unknown = BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None)
-        return [
-            ReadTask(_reader(self._ledger, shard, *which), unknown)
-            for shard, which in self._shards.items()
-        ]
-
-
-def _reader(
-    ledger: Ledger, shard: str, videos: frozenset[str], staged: set[str]
-) -> Callable[[], Iterator[pa.Table]]:
-    def read() -> Iterator[pa.Table]:
-        for video in todo(ledger, shard, videos):
-            for clip in video.clips:
-                if clip["clip_id"] not in staged:
-                    yield pa.Table.from_pylist([offline.pack({**clip, "shard": shard})])
-
-    return read
-
-
-def todo(ledger: Ledger, shard: str, videos: frozenset[str]) -> list[PlannedVideo]:
-    """Read the videos of a shard that are to be done."""
-    return [video for video in load(ledger.objects, shard) if video.video_id in videos]
 
 
 def stage(ledger: Ledger, clip: Clip) -> dict[str, Any]:
