@@ -10,6 +10,7 @@ import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,8 @@ class _Run:
         self._ledger, self._endpoint, self._pending = ledger, endpoint, pending
         self._report, self._errors, self._start = report, 0, time.monotonic()
         self._spent: defaultdict[str, float] = defaultdict(float)
-        self._staged = {shard: ledger.staged(shard) for shard in pending}
+        with ThreadPoolExecutor(16) as threads:  # one listing a shard: on S3 they wait, not work
+            self._staged = dict(zip(pending, threads.map(ledger.staged, pending), strict=True))
         self._left: dict[str, int] = {}
         self._clips_left: dict[str, int] = {}
         self._videos = self._seconds = self._seconds_total = 0.0
