@@ -140,7 +140,7 @@ def test_awkward_files_cost_only_themselves(awkward_folder, videos, tmp_path):
     done = subprocess.run([*command, "--fps", "2"], capture_output=True, text=True, timeout=800)
     assert done.returncode == 0, done.stderr
     last = json.loads(done.stderr.strip().splitlines()[-1])
-    assert last["videos"] == last["videos_total"] == 47
+    assert last["videos"] == last["videos_total"] == 48  # with the base clip and three more
     lines = (awkward_folder / "manifest.tsv").read_text().splitlines()
     verdict = dict(line.split("\t")[:2] for line in lines)
     found = muybridge.open(out)
