@@ -40,12 +40,22 @@ def clip_of(decoder: Decoder, path: Path) -> dict:
     return clip
 
 
+OTHERS: list[int] = []  # children of decoders that other tests have not let go of yet
+
+
+@pytest.fixture(autouse=True)
+def others() -> None:
+    OTHERS[:] = []
+    OTHERS[:] = children()
+
+
 def children() -> list[int]:
     listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
     return [
         int(child)
         for child in listed.split()
         if b"muybridge.video.child" in Path(f"/proc/{child}/cmdline").read_bytes()
+        and int(child) not in OTHERS
     ]
 
 
