@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from muybridge.graph import Graph
 from muybridge.stages.decode import decode
 from muybridge.stages.people import people
@@ -16,6 +14,3 @@ def embedded(timeout_s: float = 60.0, options: Options = Options()) -> Graph:
     ``timeout_s`` is how long the decoder may take for the next few frames.
     """
     return (decode(timeout_s=timeout_s), people(options))
-
-
-GRAPHS: dict[str, Callable[..., Graph]] = {"embedded": embedded}

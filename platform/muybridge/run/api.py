@@ -15,14 +15,13 @@ import ray
 from ray.exceptions import RayActorError
 
 from muybridge.columns import Clip
-from muybridge.run.commit import video_row
+from muybridge.run.commit import analysed, video_row
 from muybridge.run.core import ElsewhereError, Upload
 from muybridge.run.identities import Core, linked
 from muybridge.run.planning import info
 from muybridge.store import tables
 from muybridge.store.inputs import Input, fingerprint, video_id
 from muybridge.store.plan import PlannedVideo
-from muybridge.tracking.link import in_core
 from muybridge.video.clips import clips
 from muybridge.video.process import Decoder
 
@@ -40,22 +39,17 @@ async def analyze(
     video = await asyncio.to_thread(probe, decoder, path, name, fps)
     waiting = deque[tuple[Core, tables.Tables]]()
     numbered = linked(_each(waiting))
-    analysed = 0
+    frames = 0
     people = [tables.SCHEMAS["people"].empty_table()]
     async with aclosing(_in_order(pools, ahead, video.clips, Sent(path))) as done:
         async for clip in done:
-            analysed += _analysed(clip)
+            frames += analysed(clip)
             waiting.append((clip["core"], tables.rows(clip)))
             made = next(numbered)
             people.append(made["people"])
             yield made
-    videos = tables.table("videos", [video_row(video, analysed)])
+    videos = tables.table("videos", [video_row(video, frames)])
     yield {"videos": videos, "tracks": tables.tracks(pa.concat_tables(people))}
-
-
-def _analysed(clip: Clip) -> int:
-    """Count the frames of the clip's core that were looked at."""
-    return int(np.count_nonzero(in_core(clip["frame_index"][clip["frame_seen"]], clip["core"])))
 
 
 def probe(decoder: Decoder, path: Path, name: str, fps: float | None) -> PlannedVideo:

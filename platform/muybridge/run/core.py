@@ -20,6 +20,7 @@ from muybridge.errors import MuybridgeError
 from muybridge.graph import Graph, load
 from muybridge.run import isolated
 from muybridge.run.attempts import MOST, through
+from muybridge.run.pools import most_clips
 from muybridge.run.scratch import Scratch
 
 COPIES = 4
@@ -63,11 +64,6 @@ class Core:
 
     def _isolated(self, clip: Clip) -> Clip:
         return isolated.apply(self._stages, self._given, self._drop, clip, 1, MOST)
-
-
-def most_clips(stages: Graph) -> int:
-    """Tell how many clips a pool takes at a time: as many as its hungriest stage."""
-    return max((stage.clips_per_call for stage in stages), default=1)
 
 
 class Batches:

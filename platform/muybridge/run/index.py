@@ -22,8 +22,8 @@ from muybridge.errors import InputError
 from muybridge.graph import Graph, ready
 from muybridge.run import offline, planning
 from muybridge.run.cluster import cluster, stream, workers
-from muybridge.run.commit import commit
-from muybridge.run.planned import Planned, todo
+from muybridge.run.commit import analysed, commit, todo
+from muybridge.run.planned import Planned
 from muybridge.run.pools import Pool, group
 from muybridge.run.report import Progress, Summary
 from muybridge.store import ledger as ledgers
@@ -159,7 +159,7 @@ class _Run:
         rows = offline.compile(
             graph,
             clips,
-            (*GIVEN,),
+            GIVEN,
             pools or _whole(graph, sum(self._left.values())),
             locate=lambda uri: locate(uri, endpoint),
             finish=lambda clip: stage(ledger, clip),
@@ -214,17 +214,16 @@ class _Run:
 def stage(ledger: Ledger, clip: Clip) -> dict[str, Any]:
     """Keep all rows of a clip as one file, and make the receipt that goes to the driver."""
     made = tables.rows(clip)
-    seen = clip["frame_index"][np.flatnonzero(clip["frame_seen"])]
-    analysed = int(np.count_nonzero(in_core(seen, clip["core"])))
-    row = {"video_id": clip["video_id"], "frames_analysed": analysed}
+    frames = analysed(clip)
+    row = {"video_id": clip["video_id"], "frames_analysed": frames}
     ledger.stage(clip["shard"], clip["clip_id"], {**made, "videos": tables.table("videos", [row])})
     return {
         "shard": clip["shard"],
         "video_id": clip["video_id"],
-        "frames": analysed,
+        "frames": frames,
         "seconds": duration(clip),
         "errors": len(made["errors"]),
-        "decoded_bytes": len(seen) * clip["width"] * clip["height"] * 3,
+        "decoded_bytes": int(clip["frame_seen"].sum()) * clip["width"] * clip["height"] * 3,
     }
 
 

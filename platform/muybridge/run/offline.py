@@ -21,7 +21,7 @@ from muybridge.columns import GIVEN, Clip
 from muybridge.graph import Graph, Loaded, load
 from muybridge.run import isolated
 from muybridge.run.attempts import MOST, through
-from muybridge.run.pools import Pool, group
+from muybridge.run.pools import Pool, columns, group, most_clips
 
 Spent = defaultdict[str, float]  # seconds by stage, and as frames, write, idle
 Finish = Callable[[Clip], Mapping[str, Any]]
@@ -45,30 +45,26 @@ def compile(
     workers died over it before.
     """
     grouped = group(graph, given, pools)
-    columns = set(given)
-    for at, (pool, stages) in enumerate(grouped):
+    held = columns(grouped, given)
+    for at, ((pool, stages), (has, drop)) in enumerate(zip(grouped, held, strict=True)):
         last = at == len(grouped) - 1
-        later = {
-            column for _, rest in grouped[at + 1 :] for stage in rest for column in stage.reads
-        }
         clips = clips.map_batches(
             Worker,
             fn_constructor_kwargs={
                 "graph": stages,
-                "given": tuple(columns),
+                "given": has,
                 "locate": locate if at == 0 else None,
-                "drop": frozenset({"frames"} - later),
+                "drop": drop,
                 "finish": finish if last else None,
                 "deaths": deaths,
             },
-            batch_size=max((stage.clips_per_call for stage in stages), default=1),
+            batch_size=most_clips(stages),
             batch_format="pyarrow",
             zero_copy_batch=True,
             num_cpus=pool.cpus,
             num_gpus=pool.gpus,
             compute=ray.data.ActorPoolStrategy(min_size=pool.smallest, max_size=pool.largest),
         )
-        columns.update(column for stage in stages for column in stage.writes)
     return clips
 
 

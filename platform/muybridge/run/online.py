@@ -27,8 +27,8 @@ from muybridge.errors import InputError
 from muybridge.graph import Graph, ready
 from muybridge.run import api
 from muybridge.run.cluster import cluster, workers
-from muybridge.run.core import Core, most_clips
-from muybridge.run.pools import Grouped, Pool, group
+from muybridge.run.core import Core
+from muybridge.run.pools import Pool, columns, group, most_clips
 from muybridge.run.scratch import Scratch
 from muybridge.store.tables import SCHEMAS
 from muybridge.video.process import Decoder
@@ -97,8 +97,8 @@ def build(
     grouped = group(graph, GIVEN, pools)
     names = ["core"] if len(grouped) == 1 else ["+".join(pool.stages) for pool, _ in grouped]
     cores = [
-        ray_serve.deployment(Core, name=name, **_options(pool, stages)).bind(stages, *columns)
-        for name, (pool, stages), columns in zip(names, grouped, _columns(grouped), strict=True)
+        ray_serve.deployment(Core, name=name, **_options(pool, stages)).bind(stages, *held)
+        for name, (pool, stages), held in zip(names, grouped, columns(grouped, GIVEN), strict=True)
     ]
     largest, first = grouped[0][0].largest or grouped[0][0].smallest, grouped[0][1]
     app = partial(face, names, api_key, limits, 2 * most_clips(first) * largest)
@@ -241,17 +241,6 @@ def _until_stopped() -> Iterator[threading.Event]:
 def _grown(pool: Pool) -> Pool:
     most = max(pool.smallest, int(workers() // max(pool.cpus, 0.01)))
     return pool if pool.largest is not None else replace(pool, largest=most)
-
-
-def _columns(grouped: Grouped) -> Iterator[tuple[tuple[str, ...], frozenset[str]]]:
-    """Yield for each pool what its clips hold, and what nobody reads after it."""
-    given = GIVEN
-    for at, (_, stages) in enumerate(grouped):
-        later = {
-            column for _, rest in grouped[at + 1 :] for stage in rest for column in stage.reads
-        }
-        yield given, frozenset({"frames"} - later)
-        given += tuple(column for stage in stages for column in stage.writes)
 
 
 def _options(pool: Pool, stages: Graph) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from ray.data.block import BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
 
 from muybridge.run import offline
+from muybridge.run.commit import todo
 from muybridge.store.ledger import Ledger
-from muybridge.store.plan import PlannedVideo, load
 
 
 class Planned(Datasource):  # type: ignore[misc]
@@ -45,8 +45,3 @@ def _reader(
                     yield pa.Table.from_pylist([offline.pack({**clip, "shard": shard})])
 
     return read
-
-
-def todo(ledger: Ledger, shard: str, videos: frozenset[str]) -> list[PlannedVideo]:
-    """Read the videos of a shard that are to be done."""
-    return [video for video in load(ledger.objects, shard) if video.video_id in videos]

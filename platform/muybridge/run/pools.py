@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from muybridge.errors import InputError, listed
@@ -68,6 +68,24 @@ def group(graph: Graph, given: Iterable[str], pools: tuple[Pool, ...] = ()) -> G
     if found:
         raise InputError(listed("these pools cannot run the graph", found))
     return [(p, tuple(s for s in ordered if s.name in p.stages)) for p in pools]
+
+
+def columns(
+    grouped: Grouped, given: Iterable[str]
+) -> Iterator[tuple[tuple[str, ...], frozenset[str]]]:
+    """Yield for each pool what its clips hold, and what nobody reads after it."""
+    given = tuple(given)
+    for at, (_, stages) in enumerate(grouped):
+        later = {
+            column for _, rest in grouped[at + 1 :] for stage in rest for column in stage.reads
+        }
+        yield given, frozenset({"frames"} - later)
+        given += tuple(column for stage in stages for column in stage.writes)
+
+
+def most_clips(stages: Graph) -> int:
+    """Tell how many clips a pool takes at a time: as many as its hungriest stage."""
+    return max((stage.clips_per_call for stage in stages), default=1)
 
 
 def _faults(stages: list[str], pools: tuple[Pool, ...]) -> list[str]:
