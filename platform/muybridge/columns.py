@@ -2,7 +2,8 @@
 
 A clip is a mapping from these names to values. Letters: T frames of the clip, P people-in-frames
 (one row is one person in one frame), J joints, H and W the picture's height and width. A shape of
-() is a single value. Nobody in the clip means P = 0, never a missing column.
+() is a single value; type "frames" is pictures to be decoded, "bytes" an array of bytes objects.
+Nobody in the clip means P = 0, never a missing column.
 """
 
 from __future__ import annotations
@@ -55,6 +56,15 @@ COLUMNS: dict[str, Column] = {
     # BlazePose: x, y, score; and x right, y down, z forward from the hips' middle, score
     "blazepose_joints":   Column(("P", 33, 3), "float32", "pixels", "joints in the picture"),
     "blazepose_joints3d": Column(("P", 33, 4), "float32", "metres", "joints around the hips"),
+    # joints by other systems: x, y, score; one that was not found is 0, 0, 0
+    "coco17_joints": Column(("P", 17, 3), "float32", "pixels", "Keypoint R-CNN's joints"),
+    "coco18_joints": Column(("P", 18, 3), "float32", "pixels", "OpenPose's joints, COCO layout"),
+    "body25_joints": Column(("P", 25, 3), "float32", "pixels", "OpenPose's joints, BODY_25 layout"),
+    # DensePose: pictures as large as the integer box, encoded as PNG
+    "densepose_model": Column((), "str", "", "the variant, by the name of its weights"),
+    "densepose_box":   Column(("P", 4), "int32", "pixels", "left, top, right, bottom"),
+    "densepose_parts": Column(("P",), "bytes", "", "PNG, 8 bit: body part 1 to 24, 0 for none"),
+    "densepose_uv":    Column(("P",), "bytes", "", "PNG, 2 channels of 8 bit: U and V times 255"),
     # what went wrong ("" for nothing)
     "error":           Column((), "str", "", "what went wrong, in a sentence"),
     "error_stage":     Column((), "str", "", "the stage in which it went wrong"),
@@ -64,6 +74,7 @@ COLUMNS: dict[str, Column] = {
 }
 # fmt: on
 
+NUMPY = {"frames": "uint8", "bytes": "object"}  # the types of columns that numpy names otherwise
 ERROR = ("error", "error_stage", "error_kind", "error_attempts", "error_traceback")
 GIVEN = tuple(COLUMNS)[: tuple(COLUMNS).index("times") + 1]
 
@@ -85,7 +96,7 @@ def _empty(column: Column) -> Any:
     if not column.shape:
         return "" if column.dtype == "str" else 0
     shape = tuple(size if isinstance(size, int) else 0 for size in column.shape)
-    return np.zeros(shape, "uint8" if column.dtype == "frames" else column.dtype)
+    return np.zeros(shape, NUMPY.get(column.dtype, column.dtype))
 
 
 def _fault(clip: Clip, name: str, sizes: dict[str, int]) -> str:
@@ -99,7 +110,7 @@ def _fault(clip: Clip, name: str, sizes: dict[str, int]) -> str:
             "" if isinstance(value, kind) else f"{name}: {type(value).__name__}, not {column.dtype}"
         )
     shape = tuple(value.shape)
-    if column.dtype != "frames" and str(value.dtype) != column.dtype:
+    if column.dtype != "frames" and value.dtype != NUMPY.get(column.dtype, column.dtype):
         return f"{name}: type {value.dtype}, not {column.dtype}"
     wanted = tuple(
         sizes.setdefault(size, got) if isinstance(size, str) else size

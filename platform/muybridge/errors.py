@@ -59,6 +59,12 @@ class WeightsError(MuybridgeError):
     kind = "weights"
 
 
+class CheckpointError(WeightsError):
+    """Say that a checkpoint is refused (it asks for code, is too large) or does not fit a model."""
+
+    kind = "checkpoint"
+
+
 class OutputError(MuybridgeError):
     """Say that an output cannot be used: made by another graph, or not an output at all."""
 

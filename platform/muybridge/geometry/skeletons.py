@@ -57,7 +57,27 @@ COCO17 = _skeleton(
     "left_hip-left_knee-left_ankle right_hip-right_knee-right_ankle",
 )
 
-SKELETONS = {skeleton.name: skeleton for skeleton in (BLAZEPOSE33, COCO17)}
+COCO18 = _skeleton(
+    "coco18",
+    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist "
+    "right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear",
+    "neck-right_shoulder-right_elbow-right_wrist neck-left_shoulder-left_elbow-left_wrist "
+    "neck-right_hip-right_knee-right_ankle neck-left_hip-left_knee-left_ankle "
+    "neck-nose-right_eye-right_ear nose-left_eye-left_ear",
+)
+
+BODY25 = _skeleton(
+    "body25",
+    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist mid_hip "
+    "right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear "
+    "left_ear left_big_toe left_small_toe left_heel right_big_toe right_small_toe right_heel",
+    "neck-right_shoulder-right_elbow-right_wrist neck-left_shoulder-left_elbow-left_wrist "
+    "neck-mid_hip mid_hip-right_hip-right_knee-right_ankle mid_hip-left_hip-left_knee-left_ankle "
+    "neck-nose-right_eye-right_ear nose-left_eye-left_ear left_ankle-left_big_toe-left_small_toe "
+    "left_ankle-left_heel right_ankle-right_big_toe-right_small_toe right_ankle-right_heel",
+)
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (BLAZEPOSE33, COCO17, COCO18, BODY25)}
 
 
 def mapping(source: Skeleton, target: Skeleton) -> NDArray[np.int64]:

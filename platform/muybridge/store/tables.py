@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 
 from muybridge.columns import Clip
 
-VERSION = "1"
+VERSION = "2"
 ROW_GROUP = 65_536
+SIDES = ("left", "top", "right", "bottom")
 Tables = dict[str, pa.Table]
 
 TEXT, COUNT, SMALL, REAL, SINGLE = pa.string(), pa.int64(), pa.int32(), pa.float64(), pa.float32()
+BYTES = pa.binary()
 MANY = pa.list_(pa.field("item", SINGLE, nullable=False))
 
 # fmt: off
@@ -83,6 +85,17 @@ FIELDS: dict[str, tuple[tuple[str, pa.DataType, str, str], ...]] = {
         ("z",        MANY,   "metres",  "of each joint, forward"),
         ("score",    MANY,   "0 to 1",  "confidence of each joint"),
     ),
+    "densepose": (
+        *FRAME,
+        ("system",   TEXT,   "",        "the model that saw it"),
+        ("model",    TEXT,   "",        "the variant, by the name of its weights"),
+        ("left",     SMALL,  "pixels",  "of the box that the pictures fill"),
+        ("top",      SMALL,  "pixels",  "of the box"),
+        ("right",    SMALL,  "pixels",  "of the box"),
+        ("bottom",   SMALL,  "pixels",  "of the box"),
+        ("parts",    BYTES,  "",        "PNG, 8 bit: body part 1 to 24, 0 for none"),
+        ("uv",       BYTES,  "1/255",   "PNG, 2 channels of 8 bit: U and V times 255"),
+    ),
     "tracks": (
         VIDEO,
         ("track_id",     SMALL,  "",        "who it is, within the video"),
@@ -108,6 +121,7 @@ KEYS = {
     "people":    ("video_id", "frame", "track_id"),
     "keypoints": ("video_id", "frame", "track_id", "system"),
     "joints3d":  ("video_id", "frame", "track_id", "system"),
+    "densepose": ("video_id", "frame", "track_id", "system"),
     "tracks":    ("video_id", "track_id"),
     "errors":    ("video_id", "clip_id", "stage", "kind", "message"),
 }
@@ -116,6 +130,9 @@ SYSTEMS: tuple[tuple[str, str, str, str, tuple[str, ...], dict[str, str]], ...] 
     ("keypoints", "blazepose", "blazepose33", "blazepose_joints",   ("x", "y", "score"), {}),
     ("joints3d",  "blazepose", "blazepose33", "blazepose_joints3d", ("x", "y", "z", "score"),
      {"space": "root"}),
+    ("keypoints", "keypoint_rcnn", "coco17", "coco17_joints", ("x", "y", "score"), {}),
+    ("keypoints", "openpose",      "coco18", "coco18_joints", ("x", "y", "score"), {}),
+    ("keypoints", "openpose",      "body25", "body25_joints", ("x", "y", "score"), {}),
 )
 # fmt: on
 
@@ -153,6 +170,8 @@ def rows(clip: Clip) -> Tables:
             constant = {"system": system, "skeleton": skeleton, **more}
             part = _joints(made["people"], name, clip[column], values, constant)
             made[name] = pa.concat_tables([made[name], part])
+    if "densepose_box" in clip:
+        made["densepose"] = _densepose(clip, made["people"])
     return made
 
 
@@ -215,7 +234,7 @@ def _people(clip: Clip) -> pa.Table:
         "time_s": clip["times"][at],
         "track_id": clip["person_track"],
         "score": clip["person_score"],
-        **{side: box[:, i] for i, side in enumerate(("left", "top", "right", "bottom"))},
+        **{side: box[:, i] for i, side in enumerate(SIDES)},
     }
     return pa.table(columns, SCHEMAS["people"])
 
@@ -231,6 +250,18 @@ def _joints(
     columns |= {column: pa.repeat(value, len(people)) for column, value in constant.items()}
     columns |= {value: _lists(joints[..., i]) for i, value in enumerate(values)}
     return pa.table({c: columns[c] for c in SCHEMAS[name].names}, SCHEMAS[name])
+
+
+def _densepose(clip: Clip, people: pa.Table) -> pa.Table:
+    columns: dict[str, Any] = {column: people[column] for column, *_ in FRAME}
+    columns |= {
+        "system": pa.repeat("densepose", len(people)),
+        "model": pa.repeat(clip["densepose_model"], len(people)),
+        **{side: clip["densepose_box"][:, i] for i, side in enumerate(SIDES)},
+        "parts": pa.array(clip["densepose_parts"], BYTES),
+        "uv": pa.array(clip["densepose_uv"], BYTES),
+    }
+    return pa.table({c: columns[c] for c in SCHEMAS["densepose"].names}, SCHEMAS["densepose"])
 
 
 def _lists(values: NDArray[np.float32]) -> pa.Array:
