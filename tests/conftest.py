@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -26,6 +28,40 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real inputs at {folder}; set MUYBRIDGE_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """Outputs of the authors' code, one folder a system, read where they lie."""
+    folder = Path(os.environ.get("MUYBRIDGE_GOLDEN", ROOT.parent / "shared" / "golden"))
+    if not folder.is_dir():
+        pytest.skip(f"no golden packs at {folder}; set MUYBRIDGE_GOLDEN")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _filling(golden: Path) -> ModuleType:
+    """The rule by which golden packs fill weights; it lies beside them."""
+    spec = importlib.util.spec_from_file_location(
+        "synthetic_weights", golden / "synthetic_weights.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def synthetic(_filling: ModuleType) -> Callable[[Path], dict[str, Any]]:
+    """Give every tensor that a pack's manifest lists: names and arrays."""
+    return _filling.state_dict
+
+
+@pytest.fixture(scope="session")
+def synthetic_fill(_filling: ModuleType) -> Callable[..., Any]:
+    """Give one tensor: ``synthetic_fill(name, shape, seed=..., gain=..., value=...)``."""
+    return _filling.fill
 
 
 @pytest.fixture(scope="session")
