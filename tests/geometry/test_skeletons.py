@@ -9,6 +9,8 @@ def test_skeletons_have_the_number_of_joints_in_their_name():
     assert {name: len(s.joints) for name, s in SKELETONS.items()} == {
         "blazepose33": 33,
         "coco17": 17,
+        "coco18": 18,
+        "body25": 25,
     }
 
 

@@ -60,7 +60,8 @@ COCO17 = _skeleton(
 COCO18 = _skeleton(
     "coco18",
     "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist "
-    "right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear",
+    "right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye "
+    "right_ear left_ear",
     "neck-right_shoulder-right_elbow-right_wrist neck-left_shoulder-left_elbow-left_wrist "
     "neck-right_hip-right_knee-right_ankle neck-left_hip-left_knee-left_ankle "
     "neck-nose-right_eye-right_ear nose-left_eye-left_ear",
