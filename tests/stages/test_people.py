@@ -14,7 +14,7 @@ from muybridge.evaluate.report import counts
 from muybridge.geometry.skeletons import BLAZEPOSE33
 from muybridge.graphs import embedded
 from muybridge.models.blazepose import checkpoint
-from muybridge.stages.people import WRITES, people, renumbered, span
+from muybridge.stages.people import WRITES, people, span
 from muybridge.video.frames import DecodedFrames
 
 from .conftest import seen
@@ -137,11 +137,6 @@ def test_one_frame_a_second_is_enough_to_see_and_know_somebody(analyse):
 def test_a_single_picture_of_a_signer_shows_one_person(analyse):
     (done,) = analyse(SIGN, frames=slice(25, 26))
     assert done["person_track"].tolist() == [0]
-
-
-def test_tracks_are_numbered_in_order_of_first_appearance():
-    assert renumbered(np.array([7, 3, 7, 1], np.int32)).tolist() == [0, 1, 0, 2]
-    assert renumbered(np.empty(0, np.int32)).tolist() == []
 
 
 @pytest.mark.parametrize(("rate", "frames"), [(1, 1), (10, 5), (24, 12), (30, 15), (240, 16)])

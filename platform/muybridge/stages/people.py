@@ -15,13 +15,10 @@ from muybridge.models.blazepose import checkpoint
 from muybridge.models.blazepose.find import Limits
 from muybridge.models.blazepose.model import BlazePose
 from muybridge.models.blazepose.postprocess import NOBODY, together
-from muybridge.stages.watch import Ids, Options, Seen, Watcher
+from muybridge.stages.looking import PEOPLE, READS, chunks, frame_seen, renumbered
+from muybridge.stages.watch import Options, Seen, Watcher
 
-READS = ("frames", "frame_index", "times", "core")
-WRITES = (
-    "frame_seen", "person_frame", "person_track", "person_score", "person_box",
-    "blazepose_joints", "blazepose_joints3d",
-)  # fmt: skip
+WRITES = (*PEOPLE, "blazepose_joints", "blazepose_joints3d")
 CHUNK = 16  # frames held at a time, at most
 
 
@@ -50,16 +47,11 @@ def load(options: Options) -> Run:
 def see(model: BlazePose, clip: Clip, options: Options) -> dict[str, Any]:
     """Look at a clip's core and a few frames after it, and write the stage's columns."""
     times = clip["times"]
-    start, stop = (int(np.searchsorted(clip["frame_index"], frame)) for frame in clip["core"])
-    stop = min(stop + options.after, len(times))
     watcher, looked, seen = Watcher(model, options), list[int](), list[Seen]()
-    for rows, pictures in clip["frames"].chunks(span(times, options.span), start, stop):
+    for rows, pictures in chunks(clip, span(times, options.span), options.after):
         seen += watcher.watch(times[rows].tolist(), pictures)
         looked += rows.tolist()
-    return {
-        "frame_seen": np.isin(np.arange(len(times)), looked),
-        **columns(looked, seen, options.limits),
-    }
+    return {"frame_seen": frame_seen(clip, looked), **columns(looked, seen, options.limits)}
 
 
 def span(times: NDArray[np.float64], seconds: float) -> int:
@@ -91,9 +83,3 @@ def is_person(score: NDArray[np.float32], frames: int, limits: Limits) -> bool:
     """Judge a track by its scores (N,): of a brief one in a clip of many frames, more is asked."""
     asked = limits.track_score + limits.brief * (1 / len(score) - 1 / frames)
     return bool(np.median(score) >= asked)
-
-
-def renumbered(track: Ids) -> Ids:
-    """Number tracks (P,) from 0 in order of first appearance."""
-    _, first, inverse = np.unique(track, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[inverse].astype(np.int32)

@@ -16,6 +16,7 @@ from muybridge.models.blazepose.find import Limits, agreement, find, present, re
 from muybridge.models.blazepose.model import BlazePose
 from muybridge.models.blazepose.postprocess import NOBODY, People, together
 from muybridge.models.blazepose.preprocess import Picture, tiles
+from muybridge.stages.looking import AFTER
 from muybridge.tracking.track import Tracker
 
 Ids = NDArray[np.int32]
@@ -32,7 +33,7 @@ class Options:
     )  # sides of large tiles, as parts of the picture's shorter side
     close_tiles: tuple[float, ...] = (1.0, 0.6)  # ... and with small ones
     overlap: float = 0.2  # of neighbouring tiles, as part of their side
-    after: int = 2  # frames after the core to see as well, which link identities across clips
+    after: int = AFTER  # frames after the core to see as well, which link identities across clips
     limits: Limits = field(default_factory=Limits)
 
 

@@ -1,0 +1,66 @@
+"""What stages that look at pictures share: which frames, how many at a time, and who is who.
+
+A stage looks at the frames that its clip answers for, and at a few after them which the next clip
+looks at too: from those it is told who is the same person in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muybridge.columns import Clip
+from muybridge.tracking.track import Tracker
+from muybridge.video.frames import Chunk
+
+Floats = NDArray[np.floating[Any]]
+
+READS = ("frames", "frame_index", "times", "core")
+PEOPLE = ("frame_seen", "person_frame", "person_track", "person_score", "person_box")
+AFTER = 2  # frames after the core to look at as well
+
+
+def span(clip: Clip, after: int = AFTER) -> tuple[int, int]:
+    """Give the first row to look at and the one to stop before: the core and ``after`` more."""
+    start, stop = (int(np.searchsorted(clip["frame_index"], frame)) for frame in clip["core"])
+    return start, min(stop + after, len(clip["frame_index"]))
+
+
+def chunks(clip: Clip, size: int, after: int = AFTER) -> Iterator[Chunk]:
+    """Yield rows (N,) and their pictures (N, H, W, 3), at most ``size`` at a time.
+
+    A chunk's pictures are valid until the next one is asked for.
+    """
+    yield from clip["frames"].chunks(size, *span(clip, after))
+
+
+def frame_seen(clip: Clip, rows: Iterable[int]) -> NDArray[np.bool_]:
+    """Mark the rows that were looked at: (T,)."""
+    return np.isin(np.arange(len(clip["frame_index"])), list(rows))
+
+
+def people(
+    rows: Sequence[int], times: Floats, boxes: Sequence[Floats], scores: Sequence[Floats]
+) -> dict[str, Any]:
+    """Make the columns ``person_*`` of those found in each of ``rows``, row by row.
+
+    Row i of a clip is shown at ``times[i]`` seconds; ``boxes`` are (N, 4) in pixels and ``scores``
+    (N,) for each of the rows. Who is who follows from how the boxes move.
+    """
+    tracker = Tracker()
+    track = [tracker.update(float(times[r]), box) for r, box in zip(rows, boxes, strict=True)]
+    return {
+        "person_frame": np.repeat(np.array(rows, np.int32), [len(box) for box in boxes]),
+        "person_track": renumbered(np.concatenate([np.empty(0, np.int32), *track])),
+        "person_score": np.concatenate([np.empty(0), *scores]).astype(np.float32),
+        "person_box": np.concatenate([np.empty((0, 4)), *boxes]).astype(np.float32),
+    }
+
+
+def renumbered(track: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Number tracks (P,) from 0 in order of first appearance."""
+    _, first, inverse = np.unique(track, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[inverse].astype(np.int32)
