@@ -1,0 +1,1 @@
+"""Read what official model files come in, without running code from them."""
