@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import sys
@@ -38,18 +39,26 @@ def _short(value: object) -> str:
         return f"{value:.6g}"
     if isinstance(value, list) and len(value) > 4:
         return f"[{', '.join(map(_short, value[:3]))}, … {len(value)}]"
+    if isinstance(value, bytes):
+        return f"<{len(value):,} bytes>"
     return rich.markup.escape(str(value))
 
 
+def _text(value: object) -> str:
+    """Write what JSON has no form for: bytes as base64."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+
+
 def _json(answer: pa.Table) -> None:
-    json.dump(answer.to_pylist(), sys.stdout, default=str, indent=1)
+    json.dump(answer.to_pylist(), sys.stdout, default=_text, indent=1)
     sys.stdout.write("\n")
 
 
 def _csv(answer: pa.Table) -> None:
     rows = csv.writer(sys.stdout)
     rows.writerow(answer.column_names)
-    rows.writerows(row.values() for row in answer.to_pylist())
+    for row in answer.to_pylist():
+        rows.writerow(_text(value) if isinstance(value, bytes) else value for value in row.values())
 
 
 def _parquet(answer: pa.Table) -> None:

@@ -205,8 +205,9 @@ def test_another_graph_is_refused_with_what_differs(tmp_path):
 
 def test_another_schema_version_is_refused(tmp_path, monkeypatch):
     ledger.start(at(str(tmp_path)), IDENTITY)
+    before = tables.VERSION
     monkeypatch.setattr(tables, "VERSION", "99")
-    with pytest.raises(OutputError, match='schema: made with "1", now "99"'):
+    with pytest.raises(OutputError, match=f'schema: made with "{before}", now "99"'):
         ledger.start(at(str(tmp_path)), IDENTITY)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import threading
 import time
 from collections.abc import Callable
 
 import httpx
+import pyarrow as pa
 import pytest
 
 from muybridge.web import app
 
-from .conftest import SCHEMAS, Counting, Served
+from .conftest import SCHEMAS, Counting, Served, running
 
 pytestmark = pytest.mark.timeout(60)
 Serve = Callable[..., Served]
@@ -216,3 +218,17 @@ def test_many_clients_get_their_own_rows(serve: Serve) -> None:
         thread.join()
     assert counts == {n: n for n in range(1, 17)}
     assert served.stored() == 0
+
+
+def test_bytes_come_as_base64_and_the_docs_say_so(tmp_path) -> None:
+    schema = {"densepose": pa.schema([pa.field("parts", pa.binary())])}
+
+    async def analyze(path, name, fps):
+        yield {"densepose": pa.table({"parts": [b"\x89PNG", None]}, schema["densepose"])}
+
+    with running(app.create(analyze, schema, folder=tmp_path)) as url:
+        answer = httpx.post(f"{url}/v1/analyze", files={"file": ("walk.mp4", b"x")}).json()
+        docs = httpx.get(f"{url}/openapi.json").text
+    rows = answer["tables"]["densepose"]
+    assert [row["parts"] and base64.b64decode(row["parts"]) for row in rows] == [b"\x89PNG", None]
+    assert '"contentEncoding":"base64"' in docs

@@ -7,6 +7,7 @@ whatever ends the task, a client that goes away included, frees all of it.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 import math
@@ -202,9 +203,14 @@ def _encode(tables: Tables, names: Sequence[str]) -> Rows:
 
 def _row(row: Mapping[str, Any]) -> str:
     try:
-        return json.dumps(row, allow_nan=False, default=str)
+        return json.dumps(row, allow_nan=False, default=_text)
     except ValueError:  # JSON knows neither NaN nor infinity
-        return json.dumps(_finite(row), allow_nan=False, default=str)
+        return json.dumps(_finite(row), allow_nan=False, default=_text)
+
+
+def _text(value: object) -> str:
+    """Write what JSON has no form for: bytes as base64."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
 def _finite(value: Any) -> Any:

@@ -89,6 +89,8 @@ def _type(kind: pa.DataType) -> dict[str, Any]:
         return {"type": "number"}
     if pa.types.is_boolean(kind):
         return {"type": "boolean"}
+    if pa.types.is_binary(kind):
+        return {"type": "string", "contentEncoding": "base64"}
     return {"type": "integer" if pa.types.is_integer(kind) else "string"}
 
 
