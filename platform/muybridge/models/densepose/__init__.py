@@ -1,0 +1,1 @@
+"""DensePose: people, and for every pixel of theirs the body part and its surface coordinates."""
