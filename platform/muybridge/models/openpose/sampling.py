@@ -1,0 +1,61 @@
+"""Read pictures and maps between their samples.
+
+Positions count samples from the first one's centre: 0 is the first, 0.5 midway to the second. Cubic
+means Keys' kernel with a = -0.75, as OpenPose's authors resize.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+SHARPNESS = -0.75
+
+
+@dataclass(frozen=True)
+class Taps:
+    """Say which samples of an axis make each of N values: ``index`` (N, K), ``weight`` (N, K)."""
+
+    index: Tensor
+    weight: Tensor
+
+
+def cubic_weights(past: Tensor) -> Tensor:
+    """Weigh the four samples around positions ``past`` (N,) the second, 0 to 1: (N, 4)."""
+    a, near = SHARPNESS, torch.stack([past, 1 - past], -1)
+    far = near + 1
+    inner = ((a + 2) * near - (a + 3)) * near * near + 1
+    outer = ((a * far - 5 * a) * far + 8 * a) * far - 4 * a
+    return torch.stack([outer[..., 0], inner[..., 0], inner[..., 1], outer[..., 1]], -1)
+
+
+def cubic(at: Tensor, size: int) -> Taps:
+    """Read an axis of ``size`` samples at positions (N,); beyond its ends they repeat."""
+    first = at.double().floor()
+    index = first.long()[:, None] + torch.arange(-1, 3, device=at.device)
+    return Taps(index.clamp(0, size - 1), cubic_weights(at.double() - first).float())
+
+
+def linear(at: Tensor, size: int) -> Taps:
+    """Read an axis of ``size`` samples at positions (N,), a straight line from one to the next."""
+    first = at.double().floor()
+    index = first.long()[:, None] + torch.arange(2, device=at.device)
+    past = (at.double() - first).float()
+    return Taps(index.clamp(0, size - 1), torch.stack([1 - past, past], -1))
+
+
+def along(values: Tensor, axis: int, taps: Taps) -> Tensor:
+    """Read along one axis: it gets N long."""
+    shape = [1] * values.dim()
+    shape[axis] = -1
+    total = torch.zeros((), device=values.device)
+    for index, weight in zip(taps.index.T, taps.weight.T, strict=True):
+        total = total + values.index_select(axis, index) * weight.view(shape)
+    return total
+
+
+def resampled(values: Tensor, rows: Taps, columns: Taps) -> Tensor:
+    """Read maps (..., H, W) at rows (N) and columns (M): (..., N, M)."""
+    return along(along(values, values.dim() - 2, rows), values.dim() - 1, columns)
