@@ -89,11 +89,12 @@ def _add(tensors: dict[str, torch.Tensor], name: int, blobs: int, layer: list[Fi
 
 def _numbers(layer: str, leaf: str, blob: list[Field]) -> NDArray[np.float32]:
     """Read a blob's numbers in its shape; before shapes had a field, all blobs had four axes."""
-    data = b"".join(value for number, value in blob if number == DATA)
-    shape = next((_shape(value) for number, value in blob if number == SHAPE), None)
+    pieces = [(number, value) for number, value in blob if isinstance(value, memoryview)]
+    data = b"".join(value for number, value in pieces if number == DATA)
+    shape = next((_shape(value) for number, value in pieces if number == SHAPE), None)
     if shape is None:
-        old = dict(blob)
-        shape = [old.get(number, 0) for number in OLD_SHAPE]
+        sizes = {number: value for number, value in blob if isinstance(value, int)}
+        shape = [sizes.get(number, 0) for number in OLD_SHAPE]
         shape = shape[3:] if leaf == "bias" else shape
     if len(shape) > MOST_AXES or math.prod(shape) * 4 != len(data):
         raise CheckpointError(

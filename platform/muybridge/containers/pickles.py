@@ -14,7 +14,7 @@ from typing import Any
 
 from muybridge.errors import CheckpointError
 
-MOST_INSTRUCTIONS = 1_000_000  # a model of 400 tensors takes some 10,000
+MOST_INSTRUCTIONS = 200_000  # a model of 400 tensors takes some 10,000
 
 LITERALS = {
     "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE",
