@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from muybridge.errors import InputError
-from muybridge.evaluate.report import counts, frames_of_people, keypoints, picture_clip
+from muybridge.evaluate.report import coco_joints, counts, frames_of_people, keypoints, picture_clip
+from muybridge.geometry.skeletons import BODY25, COCO17
 from muybridge.graphs import embedded
 from muybridge.models.blazepose import checkpoint
 
@@ -22,6 +24,16 @@ def test_ten_of_twelve_people_in_four_pictures_are_found_with_one_mistake(data):
     assert report["precision"] >= 0.8
     assert report["ap50"] >= 0.75
     assert "COCOeval" in report["text"]
+
+
+def test_joints_of_any_system_are_brought_into_cocos_order():
+    joints = np.arange(25 * 3, dtype=np.float32).reshape(1, 25, 3)
+    found = coco_joints({"body25_joints": joints})
+    assert found.shape == (1, 17, 3)
+    assert found[0, COCO17.joints.index("left_ankle"), 0] == 3 * BODY25.joints.index("left_ankle")
+    assert coco_joints({"coco17_joints": joints[:, :17]}).tolist() == joints[:, :17].tolist()
+    with pytest.raises(InputError, match="no joints"):
+        coco_joints({"person_box": joints})
 
 
 def test_a_picture_that_is_not_there_is_named(tmp_path):

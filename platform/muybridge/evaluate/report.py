@@ -17,8 +17,9 @@ from muybridge import graph as graphs
 from muybridge.columns import Clip
 from muybridge.errors import InputError
 from muybridge.evaluate.metrics import coco_keypoints
-from muybridge.geometry.skeletons import BLAZEPOSE33, COCO17, mapping
+from muybridge.geometry.skeletons import COCO17, SKELETONS, mapping
 from muybridge.graph import Graph
+from muybridge.store.tables import SYSTEMS
 from muybridge.video.frames import DecodedFrames
 
 GIVEN = ("frames", "frame_index", "pts", "times", "core", "width", "height")
@@ -34,8 +35,10 @@ def keypoints(images: Path, annotations: Path, graph: Graph) -> dict[str, Any]:
     loaded = graphs.load(tuple(s for s in graph if "frames" not in s.writes), GIVEN)
     found: list[dict[str, Any]] = []
     for image in truth["images"]:
-        clip = picture_clip(images / image["file_name"])
-        found += _results(graphs.apply(loaded, [clip])[0], image["id"])
+        clip = graphs.apply(loaded, [picture_clip(images / image["file_name"])])[0]
+        if clip["error"]:
+            raise InputError(f"{image['file_name']}: the graph failed: {clip['error']}")
+        found += _results(clip, image["id"])
     report = coco_keypoints(truth, found)
     return {**report, "pictures": len(truth["images"]), "text": _keypoints_text(report)}
 
@@ -58,9 +61,17 @@ def picture_clip(path: Path) -> dict[str, Any]:
     }
 
 
+def coco_joints(clip: Clip) -> NDArray[np.float32]:
+    """Take the joints (P, 17, 3) in COCO's order from whichever system wrote some."""
+    for table, _, skeleton, column, *_ in SYSTEMS:
+        if table == "keypoints" and column in clip:
+            return clip[column][:, mapping(SKELETONS[skeleton], COCO17)]
+    raise InputError("the graph writes no joints to score; name one that does, such as openpose")
+
+
 def _results(clip: Clip, image: int) -> list[dict[str, Any]]:
     """Write a clip's people in COCO's result form."""
-    joints = clip["blazepose_joints"][:, mapping(BLAZEPOSE33, COCO17)]
+    joints = coco_joints(clip)
     return [
         {
             "image_id": image,
