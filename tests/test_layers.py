@@ -26,7 +26,10 @@ MAY_USE = {
     "graphs": ("columns", "errors", "graph", "models", "stages", "weights"),
     "web": ("errors",),
     "render": ("columns", "errors", "geometry", "store", "video"),
-    "evaluate": ("columns", "errors", "geometry", "graph", "graphs", "run", "store", "video"),
+    "evaluate": (
+        *("columns", "containers", "errors", "geometry", "graph", "graphs", "models", "run"),
+        *("store", "video"),
+    ),
     "run": ("columns", "errors", "geometry", "graph", "store", "tracking", "video", "web"),
 }
 # fmt: on

@@ -234,6 +234,21 @@ def counts(
         console.print(report.counts(labels, found)["text"])
 
 
+@evaluate.command()
+def densepose(
+    results: Annotated[Path, typer.Argument(help="COCO DensePose results (JSON).")],
+    annotations: Annotated[Path, typer.Argument(help="COCO DensePose annotations (JSON).")],
+    surface: Annotated[
+        Path, typer.Option(help="Folder of the official surface files; what is missing is named.")
+    ],
+) -> None:
+    """Score surfaces found against COCO DensePose annotations: GPS, GPSm and mask IoU."""
+    with told():
+        from muybridge.evaluate import report
+
+        console.print(report.densepose(results, annotations, surface)["text"])
+
+
 def _index(
     videos: list[str], out: str, style: progress.Style = "auto", pools: str = "", **options: Any
 ) -> Summary:

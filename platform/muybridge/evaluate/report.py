@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,11 @@ from PIL import Image
 from muybridge import graph as graphs
 from muybridge.columns import Clip
 from muybridge.errors import InputError
+from muybridge.evaluate import results as coco_results
+from muybridge.evaluate import surface
+from muybridge.evaluate.densepose import annotated, score
 from muybridge.evaluate.metrics import coco_keypoints
+from muybridge.evaluate.precision import NAMES
 from muybridge.geometry.skeletons import COCO17, SKELETONS, mapping
 from muybridge.graph import Graph
 from muybridge.store.tables import SYSTEMS
@@ -91,6 +95,44 @@ def _keypoints_text(report: Mapping[str, Any]) -> str:
         f"AP at OKS 0.5 {report['ap50']:.2f}  AP 0.5 to 0.95 {report['ap']:.2f}\n"
         f"({report['by']})"
     )
+
+
+def densepose(results: Path, annotations: Path, folder: Path) -> dict[str, Any]:
+    """Score surfaces found (a file of COCO DensePose results) against COCO DensePose annotations.
+
+    ``folder`` holds the official surface files (``surface.read``). The report has average precision
+    and recall by measure (GPS, GPSm, IoU), ``skipped`` (a sentence for each result that could not
+    be read) and ``text``.
+    """
+    measured = surface.read(folder)
+    found, skipped = coco_results.read(results)
+    content, unfit = annotated(annotations)
+    scores = score(content, found, measured)
+    return {
+        **scores,
+        "skipped": [*skipped, *unfit],
+        "text": _densepose_text(scores, len(found), len(content["images"]), [*skipped, *unfit]),
+    }
+
+
+def _densepose_text(
+    scores: Mapping[str, Mapping[str, float]], found: int, pictures: int, skipped: Sequence[str]
+) -> str:
+    """Write the scores as a table, in percent; a dash where nobody of a size is annotated."""
+    lines = [f"{found} people found in {pictures} pictures", f"{'':6}" + _row(NAMES)]
+    lines += [f"{name:6}" + _row(map(_percent, row.values())) for name, row in scores.items()]
+    lines.append("(COCO DensePose, rules of 2019: GPS with each body part's own extent)")
+    if skipped:
+        lines.append(f"left out: {len(skipped)}, the first: {skipped[0]}")
+    return "\n".join(lines)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "".join(f"{cell:>7}" for cell in cells)
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f}" if value >= 0 else "-"
 
 
 def counts(labels: Path, found: Mapping[str, Iterable[int]]) -> dict[str, Any]:
