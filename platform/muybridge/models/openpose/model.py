@@ -70,7 +70,7 @@ def slope(name: str) -> str:
 
 
 class OpenPoseCoco(OpenPose):
-    """Find the 18 joints of COCO: six stages, each a branch for fields (L1) and one for heat (L2)."""
+    """Find the 18 joints of COCO: six stages of two branches, for fields (L1) and heat (L2)."""
 
     body = COCO
     stages = 6

@@ -21,6 +21,11 @@ class Taps:
     index: Tensor
     weight: Tensor
 
+    def within(self, size: int) -> Taps:
+        """Let samples beyond an axis of this size be 0; else its ends repeat."""
+        beyond = (self.index < 0) | (self.index >= size)
+        return Taps(self.index, self.weight.masked_fill(beyond, 0))
+
 
 def cubic_weights(past: Tensor) -> Tensor:
     """Weigh the four samples around positions ``past`` (N,) the second, 0 to 1: (N, 4)."""
@@ -31,29 +36,33 @@ def cubic_weights(past: Tensor) -> Tensor:
     return torch.stack([outer[..., 0], inner[..., 0], inner[..., 1], outer[..., 1]], -1)
 
 
-def cubic(at: Tensor, size: int) -> Taps:
-    """Read an axis of ``size`` samples at positions (N,); beyond its ends they repeat."""
-    first = at.double().floor()
+def cubic(at: Tensor) -> Taps:
+    """Read at positions (N,) float64 by a cubic curve through four samples."""
+    first = at.floor()
     index = first.long()[:, None] + torch.arange(-1, 3, device=at.device)
-    return Taps(index.clamp(0, size - 1), cubic_weights(at.double() - first).float())
+    return Taps(index, cubic_weights(at - first).float())
 
 
-def linear(at: Tensor, size: int) -> Taps:
-    """Read an axis of ``size`` samples at positions (N,), a straight line from one to the next."""
-    first = at.double().floor()
+def linear(at: Tensor) -> Taps:
+    """Read at positions (N,) float64 on the straight line between two samples."""
+    first = at.floor()
     index = first.long()[:, None] + torch.arange(2, device=at.device)
-    past = (at.double() - first).float()
-    return Taps(index.clamp(0, size - 1), torch.stack([1 - past, past], -1))
+    past = (at - first).float()
+    return Taps(index, torch.stack([1 - past, past], -1))
 
 
 def along(values: Tensor, axis: int, taps: Taps) -> Tensor:
     """Read along one axis: it gets N long."""
     shape = [1] * values.dim()
     shape[axis] = -1
-    total = torch.zeros((), device=values.device)
-    for index, weight in zip(taps.index.T, taps.weight.T, strict=True):
-        total = total + values.index_select(axis, index) * weight.view(shape)
-    return total
+    index = taps.index.clamp(0, values.shape[axis] - 1)
+    weights = taps.weight.view(*shape, taps.weight.shape[1]).unbind(-1)
+    first, *rest = (
+        values.index_select(axis, index[:, k]) * weight for k, weight in enumerate(weights)
+    )
+    for part in rest:
+        first += part
+    return first
 
 
 def resampled(values: Tensor, rows: Taps, columns: Taps) -> Tensor:

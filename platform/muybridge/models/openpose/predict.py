@@ -1,0 +1,56 @@
+"""Pictures to people: canvases, the network, the assembly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from muybridge.models.openpose.postprocess import People, Thresholds, assemble
+from muybridge.models.openpose.preprocess import averaged, canvases, prepared
+
+Precision = Literal["float32", "bfloat16"]
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Say how to look: ``height`` is that of the network's input in pixels, a multiple of 16.
+
+    Of several ``scales`` each is a quarter of the first smaller than the one before, and the maps
+    are averaged.
+    """
+
+    height: int = 368
+    scales: int = 1
+    precision: Precision = "float32"
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+
+def ready(network: nn.Module, precision: Precision) -> nn.Module:
+    """Move a network to where it runs, in the form in which it runs fastest."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return network.to(device, DTYPES[precision]).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+@torch.inference_mode()
+def maps(network: Any, pictures: Tensor, options: Options) -> tuple[Tensor, float]:
+    """Give the maps (N, channels, h, w) of pictures (N, H, W, 3) RGB uint8.
+
+    Also says what a pixel of the network's input spans in the pictures.
+    """
+    weight = next(iter(network.state_dict().values()))
+    sizes = canvases(pictures.shape[1], pictures.shape[2], options.height, options.scales)
+    seen = []
+    for canvas in sizes:
+        given = prepared(pictures.to(weight.device), canvas, network.shades)
+        seen.append(network(given.to(weight.dtype)).float())
+    return averaged(seen, sizes), sizes[0].back
+
+
+def see(network: Any, pictures: Tensor, options: Options) -> list[People]:
+    """Find the people in each of the pictures (N, H, W, 3) RGB uint8."""
+    found, scale = maps(network, pictures, options)
+    return [assemble(one, network.body, scale, options.thresholds) for one in found]
