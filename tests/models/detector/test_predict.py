@@ -1,0 +1,92 @@
+"""torchvision's R-CNNs from files in their official form, against torchvision's own loading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.models import detection
+from torchvision.models.detection._utils import overwrite_eps
+
+from muybridge import checkpoints
+from muybridge.checkpoints import Tensors
+from muybridge.models.detector.checkpoint import LAYOUTS
+from muybridge.models.detector.model import PERSON
+from muybridge.models.detector.predict import Predictor, detect
+
+CLASSES = "roi_heads.box_predictor.cls_score"
+SIZE = 160  # pixels of the shorter side: small, to be quick
+
+
+def official(name: str) -> Tensors:
+    """Make tensors under the names of the official file, with a leaning towards people."""
+    torch.manual_seed(1)
+    tensors = LAYOUTS[name].network().state_dict()
+    for ours, values in tensors.items():
+        if ours.endswith("running_var"):  # so small that what is added to it would show
+            tensors[ours.replace("running_var", "weight")] = values.uniform_(1e-3, 2e-3).sqrt()
+    others = [n for n in range(len(tensors[f"{CLASSES}.bias"])) if n != PERSON]
+    tensors[f"{CLASSES}.weight"][others] = 0
+    tensors[f"{CLASSES}.bias"][PERSON] = 5
+    back = [(ours, theirs) for theirs, ours in LAYOUTS[name].table]
+    return checkpoints.renamed(tensors, checkpoints.Layout(LAYOUTS[name].network, tuple(back)))
+
+
+@pytest.fixture(scope="module")
+def picture(data: Path) -> np.ndarray:
+    return np.asarray(Image.open(sorted((data / "coco_keypoints").glob("*.jpg"))[0]).convert("RGB"))
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_file_in_the_official_form_gives_what_torchvision_gives(name, picture, tmp_path):
+    tensors = official(name)
+    torch.save(tensors, tmp_path / "official.pth")
+    network = checkpoints.filled(checkpoints.read(tmp_path / "official.pth"), LAYOUTS[name])
+    (found,) = detect(Predictor(network, size=SIZE), [picture])
+    want = torchvisions(name, tensors, picture)
+    best = (want["labels"] == 1).nonzero()[:20, 0]
+    assert len(best) == 20
+    # channels-last sums otherwise, and these weights make much of it
+    assert found.boxes[:20] == pytest.approx(want["boxes"][best].numpy(), abs=0.5)
+    assert found.scores[:20] == pytest.approx(want["scores"][best].numpy(), abs=1e-3)
+    assert found.joints.shape == (len(found.boxes), 17 if "keypoint" in name else 0, 3)
+    if "keypoint" in name:
+        joints = want["keypoints"][best, :, :2].numpy()
+        assert found.joints[:20, :, :2] == pytest.approx(joints, abs=1)
+        assert ((found.joints[..., 2] >= 0) & (found.joints[..., 2] <= 1)).all()
+
+
+def torchvisions(name: str, tensors: Tensors, picture: np.ndarray) -> dict[str, torch.Tensor]:
+    """Let torchvision build and load the network, as it does for its published weights."""
+    network = getattr(detection, name)(weights=None, weights_backbone=None, min_size=SIZE)
+    network.load_state_dict(dict(tensors), strict=False)  # batch norms that count, unlike frozen
+    overwrite_eps(network, 0.0)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eps = 0.0
+    with torch.inference_mode():
+        return network.eval()([torch.tensor(picture).permute(2, 0, 1) / 255])[0]
+
+
+def test_no_picture_gives_nothing_and_many_give_one_answer_each(picture):
+    network = checkpoints.filled(
+        official("keypointrcnn_resnet50_fpn"), LAYOUTS["keypointrcnn_resnet50_fpn"]
+    )
+    predictor = Predictor(network, size=SIZE)
+    assert detect(predictor, []) == []
+    one, other = detect(predictor, [picture, picture])
+    assert one.boxes == pytest.approx(other.boxes)
+
+
+def test_half_precision_gives_nearly_the_same(picture):
+    name = "fasterrcnn_resnet50_fpn"
+    tensors = official(name)
+    full, half = (
+        detect(Predictor(checkpoints.filled(tensors, LAYOUTS[name]), kind, size=SIZE), [picture])[0]
+        for kind in ("float32", "bfloat16")
+    )
+    assert half.boxes.dtype == np.float32
+    assert half.scores[:1] == pytest.approx(full.scores[:1], abs=0.05)
