@@ -22,6 +22,8 @@ class Config:
     depth: Literal[50, 101] = 50
     decoder: bool = True
     head: Head = "stack"
+    width: int = 512  # channels of the head
+    layers: int = 8  # convolutions of the head
     pooled: int = 28
     coarse_channels: int = 2
     confidence: Confidence = "none"

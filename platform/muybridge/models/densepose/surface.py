@@ -18,8 +18,6 @@ from torchvision.ops import Conv2dNormActivation
 
 from muybridge.models.densepose.config import Config
 
-WIDTH = 512  # channels of both heads
-LAYERS = 8  # convolutions of both heads
 PARTS = 25  # background and 24 parts of the body
 RATES = (6, 12, 56)  # how far apart the cells lie that the DeepLab head looks at
 LEAST_CONFIDENCE = 0.01  # added to a segment's confidence
@@ -100,7 +98,7 @@ class Pyramid(nn.Module):
 
 
 class Head(nn.Module):
-    """Turn cut out people (N, 256, S, S) into (N, 512, S, S)."""
+    """Turn cut out people (N, 256, S, S) into (N, width, S, S)."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -108,7 +106,7 @@ class Head(nn.Module):
         self.pyramid: nn.Module = Pyramid() if deeplab else nn.Identity()
         layer = group_convolution if deeplab else relu_convolution
         self.layers = nn.Sequential(
-            *(layer(WIDTH if number else 256, WIDTH) for number in range(LAYERS))
+            *(layer(config.width if n else 256, config.width) for n in range(config.layers))
         )
 
     def forward(self, people: Tensor) -> Tensor:
@@ -116,23 +114,23 @@ class Head(nn.Module):
 
 
 class Predictor(nn.Module):
-    """Turn what a head found (N, 512, S, S) into charts of 4 S x 4 S cells."""
+    """Turn what a head found (N, width, S, S) into charts of 4 S x 4 S cells."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.coarse = _upward(config.coarse_channels)
-        self.fine = _upward(PARTS)
-        self.u = _upward(PARTS)
-        self.v = _upward(PARTS)
+        self.coarse = _upward(config.width, config.coarse_channels)
+        self.fine = _upward(config.width, PARTS)
+        self.u = _upward(config.width, PARTS)
+        self.v = _upward(config.width, PARTS)
         if config.confidence != "none":
-            self.sigma_2 = _upward(PARTS)
+            self.sigma_2 = _upward(config.width, PARTS)
         if config.confidence == "anisotropic":
-            self.kappa_u = _upward(PARTS)
-            self.kappa_v = _upward(PARTS)
+            self.kappa_u = _upward(config.width, PARTS)
+            self.kappa_v = _upward(config.width, PARTS)
         if config.segment_confidence:
-            self.fine_confidence = _upward(1)
-            self.coarse_confidence = _upward(1)
+            self.fine_confidence = _upward(config.width, 1)
+            self.coarse_confidence = _upward(config.width, 1)
 
     def forward(self, found: Tensor) -> Charts:
         coarse, fine = twice(self.coarse(found)), twice(self.fine(found))
@@ -146,8 +144,8 @@ class Predictor(nn.Module):
         return Charts(coarse, fine, *rest)
 
 
-def _upward(channels: int) -> nn.ConvTranspose2d:
-    return nn.ConvTranspose2d(WIDTH, channels, kernel_size=4, stride=2, padding=1)
+def _upward(width: int, channels: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(width, channels, kernel_size=4, stride=2, padding=1)
 
 
 def _confidence(x: Tensor) -> Tensor:
