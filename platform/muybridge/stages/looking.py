@@ -43,18 +43,23 @@ def frame_seen(clip: Clip, rows: Iterable[int]) -> NDArray[np.bool_]:
 
 
 def people(
-    rows: Sequence[int], times: Floats, boxes: Sequence[Floats], scores: Sequence[Floats]
+    rows: Sequence[int],
+    times: Floats,
+    boxes: Sequence[Floats],
+    scores: Sequence[Floats],
+    ids: Sequence[NDArray[np.int32]] | None = None,
 ) -> dict[str, Any]:
     """Make the columns ``person_*`` of those found in each of ``rows``, row by row.
 
     Row i of a clip is shown at ``times[i]`` seconds; ``boxes`` are (N, 4) in pixels and ``scores``
-    (N,) for each of the rows. Who is who follows from how the boxes move.
+    (N,) for each of the rows. Who is who ``ids`` (N,) say, or else how the boxes move.
     """
-    tracker = Tracker()
-    track = [tracker.update(float(times[r]), box) for r, box in zip(rows, boxes, strict=True)]
+    if ids is None:
+        tracker = Tracker()
+        ids = [tracker.update(float(times[r]), box) for r, box in zip(rows, boxes, strict=True)]
     return {
         "person_frame": np.repeat(np.array(rows, np.int32), [len(box) for box in boxes]),
-        "person_track": renumbered(np.concatenate([np.empty(0, np.int32), *track])),
+        "person_track": renumbered(np.concatenate([np.empty(0, np.int32), *ids])),
         "person_score": np.concatenate([np.empty(0), *scores]).astype(np.float32),
         "person_box": np.concatenate([np.empty((0, 4)), *boxes]).astype(np.float32),
     }

@@ -32,7 +32,7 @@ class Options:
 def ready(network: nn.Module, precision: Precision) -> nn.Module:
     """Move a network to where it runs, in the form in which it runs fastest."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return network.to(device, DTYPES[precision]).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.to(device, DTYPES[precision]).to(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()
