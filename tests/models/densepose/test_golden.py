@@ -8,12 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from torchvision.ops import roi_align
+from torchvision.ops import batched_nms, roi_align
 
 from muybridge.models.densepose import boxes as box
 from muybridge.models.densepose import detector, postprocess, preprocess
 from muybridge.models.densepose.backbone import STRIDES
 from muybridge.models.densepose.config import Config
+from muybridge.models.densepose.predict import Predictor, detect, see
 from muybridge.models.densepose.surface import Charts
 
 pytestmark = pytest.mark.golden
@@ -171,6 +172,30 @@ def test_people_show_the_same_surface(pack, seen):
     pack.check("result.", results(seen.charts, seen.boxes, "result."))
 
 
+def test_the_product_shows_the_same_people_and_surfaces(pack, network):
+    """Folded, fused, with the decoder only where people are."""
+    (ours,) = see(Predictor(network), [rgb(pack.inputs["image"])], min_score=0)
+    faults = [pack.fault("det.boxes", ours.boxes), pack.fault("det.scores", ours.scores)]
+    left_top = pack.outputs["result.box_xywh_int"][:, :2]
+    for number, surface in enumerate(ours.surfaces):
+        quantised = np.concatenate([surface.parts[None], surface.uv.transpose(2, 0, 1)])
+        faults.append(pack.fault(f"result.{number}.labels", surface.parts))
+        faults.append(pack.fault(f"result.{number}.quantized", quantised))
+        assert surface.box[:2].tolist() == left_top[number].tolist()
+        assert (surface.box[2:] - surface.box[:2]).tolist() == list(surface.parts.shape[::-1])
+    assert len(ours.surfaces) == len(left_top)
+    assert [fault for fault in faults if fault] == []
+
+
+def test_the_product_finds_the_same_people_in_two_pictures_at_once(pack, network):
+    pictures = [rgb(pack.inputs["image"]), rgb(pack.inputs["image_b"])]
+    faults = []
+    for number, ours in enumerate(detect(Predictor(network), pictures)):
+        faults.append(pack.fault(f"batch.{number}.boxes", ours.boxes))
+        faults.append(pack.fault(f"batch.{number}.scores", ours.scores))
+    assert [fault for fault in faults if fault] == []
+
+
 def test_the_decoder_gives_the_authors_map(pack, seen, network):
     decoded = network.decoder(seen.maps)[0]
     pack.check(
@@ -306,6 +331,17 @@ def test_boxes_are_moved_as_by_the_authors(pack):
     )
     moved = box.encode(boxes, boxes.flip(0), detector.PERSON_WEIGHTS)
     pack.check("unit.encode.", {"unit.encode.box": moved})
+
+
+def test_boxes_that_overlap_are_dropped_as_by_the_authors(pack):
+    boxes, scores, groups = (
+        torch.from_numpy(pack.inputs[f"unit.nms.{key}"]) for key in ("boxes", "scores", "groups")
+    )
+    ours = {
+        f"unit.nms.keep_{percent}": batched_nms(boxes, scores, groups, percent / 100)
+        for percent in (50, 70)
+    }
+    pack.check("unit.nms.", ours)
 
 
 def test_charts_become_the_authors_surfaces(pack, noise):

@@ -77,7 +77,7 @@ def pool(features: Tensor, boxes: Sequence[Tensor], stride: int, cells: int) -> 
     Each of the S x S cells is the mean of 2 x 2 samples, and corners are not shifted by half a
     pixel.
     """
-    return roi_align(features, list(boxes), cells, 1 / stride, sampling_ratio=2, aligned=False)
+    return _aligned(features, list(boxes), stride, cells)
 
 
 def pool_levels(
@@ -90,7 +90,11 @@ def pool_levels(
     pooled = maps[0].new_zeros(len(rows), maps[0].shape[1], cells, cells)
     for number, (features, stride) in enumerate(zip(maps, strides, strict=True)):
         mine = (level == number).nonzero()[:, 0]
-        pooled[mine] = roi_align(
-            features, rows[mine], cells, 1 / stride, sampling_ratio=2, aligned=False
-        )
+        pooled[mine] = _aligned(features, rows[mine], stride, cells)
     return pooled
+
+
+def _aligned(features: Tensor, rows: Tensor | list[Tensor], stride: int, cells: int) -> Tensor:
+    fine = features.float()  # as the boxes are, whatever the network runs in
+    cut = roi_align(fine, rows, cells, 1 / stride, sampling_ratio=2, aligned=False)
+    return cut.to(features.dtype)

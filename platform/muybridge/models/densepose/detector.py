@@ -107,6 +107,7 @@ class PersonHead(nn.Module):
 
     def forward(self, regions: Tensor) -> tuple[Tensor, Tensor]:
         x = F.relu_(self.second(F.relu_(self.first(regions.flatten(1)))))
+        x = x.type_as(self.logits.weight)  # which may be kept finer than the rest
         return self.logits(x), self.moves(x)
 
 

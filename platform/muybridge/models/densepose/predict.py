@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from muybridge.models.densepose.detector import People
 from muybridge.models.densepose.model import DensePose
 from muybridge.models.densepose.postprocess import Surface, surfaces, to_size
 from muybridge.models.densepose.preprocess import Batch, Picture, batch
-from muybridge.models.densepose.surface import Charts
+from muybridge.models.densepose.swift import Precision, Swift
 
-Precision = Literal["float32", "bfloat16"]
 Boxes = NDArray[np.float32]
 
 
@@ -44,8 +42,17 @@ class Predictor:
     def __init__(
         self, network: DensePose, precision: Precision = "float32", device: str = "cpu"
     ) -> None:
-        self.network = network.eval().to(device)
+        self.network = Swift(network, precision, device)
         self.device = device
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Hold a picture's people (N): boxes in the network's and the picture's pixels, and scores."""
+
+    inside: Tensor
+    outside: Tensor
+    scores: Tensor
 
 
 @torch.inference_mode()
@@ -54,11 +61,8 @@ def detect(predictor: Predictor, pictures: Sequence[Picture]) -> list[Found]:
     if not pictures:
         return []
     given, maps = _look(predictor, pictures)
-    people = predictor.network.detect(maps, given.sizes)
-    boxes = _outside(given, [each.boxes for each in people])
-    return [
-        Found(b.cpu().numpy(), p.scores.cpu().numpy()) for b, p in zip(boxes, people, strict=True)
-    ]
+    chosen = _found(predictor, given, maps)
+    return [Found(each.outside.cpu().numpy(), each.scores.cpu().numpy()) for each in chosen]
 
 
 @torch.inference_mode()
@@ -77,38 +81,55 @@ def see(
         return []
     given, maps = _look(predictor, pictures)
     if boxes is None:
-        found = predictor.network.detect(maps, given.sizes)
-        chosen = [_sure(people, min_score) for people in found]
-        inside, scores = [p.boxes for p in chosen], [p.scores for p in chosen]
+        chosen = _found(predictor, given, maps, min_score)
     else:
-        own = [torch.from_numpy(np.asarray(b, np.float32)).to(predictor.device) for b in boxes]
-        fits = zip(own, given.originals, given.sizes, strict=True)
-        inside = [to_size(b, original, size) for b, original, size in fits]
-        scores = [b.new_ones(len(b)) for b in own]
-    charts = predictor.network.read(maps, inside)
-    outside = _outside(given, inside)
-    return _seen(charts, outside, scores)
+        chosen = _told(predictor, given, boxes)
+    read = _read(predictor, maps, chosen)
+    return [
+        Seen(
+            each.outside.cpu().numpy(),
+            each.scores.cpu().numpy(),
+            list(islice(read, len(each.scores))),
+        )
+        for each in chosen
+    ]
 
 
 def _look(predictor: Predictor, pictures: Sequence[Picture]) -> tuple[Batch, list[Tensor]]:
     given = batch(pictures, predictor.network.config)
-    return given, predictor.network.features(given.pixels.to(predictor.device))
+    return given, predictor.network.features(given.pixels)
 
 
-def _sure(people: People, min_score: float) -> People:
-    sure = people.scores >= min_score
-    return People(people.boxes[sure], people.scores[sure], people.region[sure])
+def _found(
+    predictor: Predictor, given: Batch, maps: Sequence[Tensor], min_score: float = 0.0
+) -> list[_Chosen]:
+    """Choose the people that the network finds, without boxes that hold nothing of the picture."""
+    chosen = []
+    people = predictor.network.detect(maps, given.sizes)
+    for each, size, original in zip(people, given.sizes, given.originals, strict=True):
+        outside = to_size(each.boxes, size, original)
+        kept = (each.scores >= min_score) & (outside[:, 2:] > outside[:, :2]).all(1)
+        chosen.append(_Chosen(each.boxes[kept], outside[kept], each.scores[kept]))
+    return chosen
 
 
-def _outside(given: Batch, boxes: Sequence[Tensor]) -> list[Tensor]:
-    """Bring each picture's boxes (N, 4) from the network's pixels to its own."""
-    fits = zip(boxes, given.sizes, given.originals, strict=True)
-    return [to_size(b, size, original) for b, size, original in fits]
+def _told(predictor: Predictor, given: Batch, boxes: Sequence[Boxes]) -> list[_Chosen]:
+    """Take people from given boxes, cut off at the picture's borders."""
+    chosen = []
+    for each, size, original in zip(boxes, given.sizes, given.originals, strict=True):
+        own = torch.from_numpy(np.asarray(each, np.float32)).to(predictor.device)
+        outside = to_size(own, original, original)
+        inside = to_size(own, original, size)
+        chosen.append(_Chosen(inside, outside, own.new_ones(len(own))))
+    return chosen
 
 
-def _seen(charts: Charts, boxes: Sequence[Tensor], scores: Sequence[Tensor]) -> list[Seen]:
-    every = iter(surfaces(charts, torch.cat(list(boxes))))
-    return [
-        Seen(b.cpu().numpy(), s.cpu().numpy(), [next(every) for _ in b])
-        for b, s in zip(boxes, scores, strict=True)
-    ]
+def _read(
+    predictor: Predictor, maps: Sequence[Tensor], chosen: Sequence[_Chosen]
+) -> Iterator[Surface]:
+    """Read the surface of all pictures' people, in order."""
+    inside = [each.inside for each in chosen]
+    if not any(map(len, inside)):
+        return iter(())
+    charts = predictor.network.read(maps, inside)
+    return iter(surfaces(charts, torch.cat([each.outside for each in chosen])))

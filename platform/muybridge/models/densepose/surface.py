@@ -133,6 +133,7 @@ class Predictor(nn.Module):
             self.coarse_confidence = _upward(config.width, 1)
 
     def forward(self, found: Tensor) -> Charts:
+        found = found.type_as(self.fine.weight)  # which may be kept finer than the head
         coarse, fine = twice(self.coarse(found)), twice(self.fine(found))
         if self.config.segment_confidence:
             coarse = coarse * _confidence(twice(self.coarse_confidence(found)))

@@ -1,0 +1,95 @@
+"""Convolutions made ready to run: frozen batch norm folded in, the ReLU and an addition fused.
+
+Folding is exact up to rounding: batch norm that is frozen only scales and shifts each channel.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+from torchvision.ops import Conv2dNormActivation, FrozenBatchNorm2d
+
+from muybridge.models.densepose.backbone import Block
+
+# oneDNN's convolutions go over the result once, where separate steps do so two or three times.
+ONE_PASS = torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-untyped-call]
+    torch.ops.mkldnn, "_convolution_pointwise_"
+)
+
+
+class Fused(nn.Module):
+    """Convolve a map, add another to the result if there is one, and apply a ReLU if asked to.
+
+    The map that is added is overwritten.
+    """
+
+    def __init__(self, layers: nn.Sequential) -> None:
+        super().__init__()
+        self.convolution = folded(layers)
+        self.relu = any(isinstance(layer, nn.ReLU) for layer in layers)
+
+    def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
+        if ONE_PASS and x.device.type == "cpu":
+            return self._one_pass(x, added)
+        x = self.convolution(x)
+        if added is not None:
+            x = added.add_(x)
+        return F.relu_(x) if self.relu else x
+
+    def _one_pass(self, x: Tensor, added: Tensor | None) -> Tensor:
+        own = self.convolution
+        place = (own.padding, own.stride, own.dilation, own.groups)
+        relu = "relu" if self.relu else None
+        if added is None:
+            return torch.ops.mkldnn._convolution_pointwise(
+                x, own.weight, own.bias, *place, relu or "none", [], ""
+            )
+        return torch.ops.mkldnn._convolution_pointwise_.binary(
+            added, x, own.weight, own.bias, *place, "add", 1.0, relu, [], ""
+        )
+
+
+class FusedBlock(nn.Module):
+    """Do what ``Block`` does, in four passes over memory."""
+
+    def __init__(self, block: Block) -> None:
+        super().__init__()
+        self.conv1, self.conv2, self.conv3 = map(Fused, (block.conv1, block.conv2, block.conv3))
+        self.conv3.relu = True
+        old = block.shortcut
+        self.shortcut = Fused(old) if isinstance(old, nn.Sequential) else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Only a stage's first block gets a map that somebody else needs, and that one projects.
+        return self.conv3(self.conv2(self.conv1(x)), self.shortcut(x))
+
+
+def folded(layers: nn.Sequential) -> nn.Conv2d:
+    """Return one convolution that does what a convolution and the frozen batch norm after it do."""
+    old: Any = layers[0]
+    norm = next((layer for layer in layers if isinstance(layer, FrozenBatchNorm2d)), None)
+    if norm is None:
+        return old
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    new = nn.Conv2d(old.in_channels, old.out_channels, old.kernel_size, old.stride, old.padding)
+    new.weight = nn.Parameter(old.weight * scale[:, None, None, None])
+    new.bias = nn.Parameter(norm.bias - norm.running_mean * scale)
+    return new
+
+
+def fuse(network: nn.Module) -> None:
+    """Replace, in place, every block and every convolution with its norm and ReLU."""
+    for name, child in network.named_children():
+        if isinstance(child, Block):
+            setattr(network, name, FusedBlock(child))
+        elif isinstance(child, Conv2dNormActivation) and not _regroups(child):
+            setattr(network, name, Fused(child))
+        else:
+            fuse(child)
+
+
+def _regroups(layers: nn.Sequential) -> bool:
+    return any(isinstance(layer, nn.GroupNorm) for layer in layers)
