@@ -79,7 +79,8 @@ def kind(path: Path) -> str:
 
 def write(tensors: Tensors, path: Path, metadata: Mapping[str, str]) -> None:
     """Write tensors and what is known of them as a safetensors file."""
-    save_file({n: t.contiguous() for n, t in tensors.items()}, str(path), dict(metadata))
+    apart = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+    save_file(apart, str(path), dict(metadata))
 
 
 def metadata(path: Path) -> dict[str, str]:

@@ -1,0 +1,237 @@
+"""Find the weights of a model: where the user says, on this machine, or where they are published.
+
+A published file is read once with care (``checkpoints``) and its tensors, under their authors'
+names, are kept as safetensors with the file's sha256. ``missing`` and ``identity`` look only at
+what is on this machine; ``provide`` fetches; ``load`` does both.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from pathlib import Path
+
+from torch import nn
+
+from muybridge import checkpoints, download, published
+from muybridge.checkpoints import Layout
+from muybridge.errors import CheckpointError, InputError, WeightsError, listed
+from muybridge.published import FILES, File
+
+ACCEPT = "MUYBRIDGE_ACCEPT_LICENCE"  # set to 1, it accepts the terms of all files
+
+Report = Callable[[File, int, int], None]  # a file, bytes that are there, bytes in all
+
+
+def known(name: str) -> File:
+    """Look a file up by the weights' name; InputError lists the names."""
+    if name not in FILES:
+        names = ", ".join(sorted(FILES))
+        raise InputError(f"there are no weights called {name!r}; there are {names}")
+    return FILES[name]
+
+
+def layout(name: str) -> Layout:
+    """Say how the file's tensors become the network's."""
+    from muybridge.models.densepose import checkpoint as densepose
+    from muybridge.models.detector import checkpoint as detector
+    from muybridge.models.openpose import checkpoint as openpose
+
+    return {**densepose.LAYOUTS, **detector.LAYOUTS, **openpose.LAYOUTS}[known(name).name]
+
+
+def missing(name: str, given: Path | None = None) -> list[str]:
+    """Say, in sentences, why the weights cannot be loaded now; empty if they are on this machine.
+
+    ``given`` is a file, or a folder that holds files under their published names or converted ones.
+    Nothing is fetched.
+    """
+    try:
+        source = found(name, given)
+        if source:
+            sha256(name, source)
+    except WeightsError as error:
+        return [str(error)]
+    return [] if source else [_advice(known(name))]
+
+
+def load(name: str, given: Path | None = None) -> nn.Module:
+    """Make the network with these weights, fetching and converting them first if need be."""
+    source = found(name, given) or fetch(name)
+    try:
+        converted = convert(name, source)
+    except OSError:  # there is no room or right to keep it
+        converted = source
+    try:
+        return checkpoints.filled(checkpoints.read(converted), layout(name))
+    except CheckpointError as error:
+        raise CheckpointError(f"{source}, as {name}: {error}") from error
+
+
+def identity(name: str, given: Path | None = None) -> dict[str, str]:
+    """Name the weights and their published file's sha256; empty if they are not on this machine."""
+    source = found(name, given)
+    return {"weights": name, "sha256": sha256(name, source)} if source else {}
+
+
+def provide(
+    names: Iterable[str],
+    given: Path | None = None,
+    accept: bool = False,
+    report: Report = lambda file, done, total: None,
+) -> None:
+    """Fetch and convert what is not here yet; one WeightsError lists all that cannot be had."""
+    faults = [
+        fault for name in dict.fromkeys(names) if (fault := _lack(name, given, accept, report))
+    ]
+    if faults:
+        raise WeightsError(faults[0] if len(faults) == 1 else listed("not all are here", faults))
+
+
+def fetch(name: str, accept: bool = False, report: Report = lambda file, done, total: None) -> Path:
+    """Fetch the published file, unless it is here; WeightsError says what to do if that fails."""
+    file = known(name)
+    if file.cached.is_file():
+        return file.cached
+    if file.terms and not (accept or os.environ.get(ACCEPT, "") not in ("", "0")):
+        raise WeightsError(_advice(file))
+    try:
+        download.fetch(
+            file.urls,
+            file.cached,
+            file.sha256,
+            _is_model,
+            lambda done, total: report(file, done, total or file.bytes),
+        )
+    except WeightsError as error:
+        by_hand = f"put it there by hand: {file.cached}\nor give it with --weights; check it with: "
+        by_hand += f"muybridge weights verify {file.cached}"
+        raise WeightsError(f"{name}: {error}\n{by_hand}") from error
+    return file.cached
+
+
+def found(name: str, given: Path | None = None) -> Path | None:
+    """Find the weights on this machine: where the user says, else in the cache; None if nowhere.
+
+    WeightsError if what the user says is not there.
+    """
+    file = known(name)
+    if given is not None and not given.exists():
+        raise WeightsError(f"{name}: there is no {given}; give {file.file} or its folder")
+    if given is not None and given.is_file():
+        return given
+    folders = [given, published.folder()] if given else [published.folder()]
+    names = (file.file, file.converted.name)
+    places = [folder / each for folder in folders for each in names]
+    return next((place for place in places if place.is_file()), None)
+
+
+def convert(name: str, source: Path) -> Path:
+    """Keep the tensors of a file as safetensors, once; what is converted already stays as it is."""
+    if _about(name, source):
+        return source
+    target = _place(name, source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with download.alone(target):
+        if not _fresh(target, source):
+            about = {"weights": name, "file": source.name, **_stamp(source)}
+            tensors = checkpoints.read(source)
+            save(tensors, target, {**about, "sha256": _sum(name, source)})
+    return target
+
+
+def save(tensors: checkpoints.Tensors, target: Path, about: dict[str, str]) -> None:
+    """Write safetensors that appear whole or not at all."""
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        checkpoints.write(tensors, part, about)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def sha256(name: str, source: Path) -> str:
+    """Give the sha256 of the published file that a file is, or was made of.
+
+    It is computed again only if the file has changed since it was converted.
+    """
+    if about := _about(name, source):
+        return about["sha256"]
+    converted = _place(name, source)
+    if _fresh(converted, source):
+        return checkpoints.metadata(converted)["sha256"]
+    return _sum(name, source)
+
+
+def _lack(name: str, given: Path | None, accept: bool, report: Report) -> str:
+    """Fetch and convert weights; say why they cannot be had, "" if they can."""
+    try:
+        convert(name, found(name, given) or fetch(name, accept, report))
+    except WeightsError as error:
+        return str(error)
+    except OSError as error:
+        return f"{name} cannot be kept in {published.folder()}: {error}; set MUYBRIDGE_CACHE"
+    return ""
+
+
+def _about(name: str, source: Path) -> dict[str, str]:
+    """Read what a converted file says of itself; empty if it is none, WeightsError if of others."""
+    if source.suffix != ".safetensors":
+        return {}
+    about = checkpoints.metadata(source)
+    if about.get("weights", name) != name:
+        raise WeightsError(f"{source} holds {about['weights']}, and {name} is wanted")
+    return about if "sha256" in about else {}
+
+
+def _place(name: str, source: Path) -> Path:
+    """Say where a file is kept converted: beside it in the cache, if it is there."""
+    converted = known(name).converted
+    if source.parent == converted.parent:
+        return converted
+    digest = blake2b(str(source.resolve()).encode(), digest_size=6).hexdigest()
+    return converted.with_stem(f"{name}-{digest}")
+
+
+def _stamp(source: Path) -> dict[str, str]:
+    """Tell a version of a file from others without reading it."""
+    seen = source.stat()
+    return {"bytes": str(seen.st_size), "changed": str(seen.st_mtime_ns)}
+
+
+def _fresh(converted: Path, source: Path) -> bool:
+    """Tell whether a converted file was made of this version of its source."""
+    if not converted.is_file():
+        return False
+    return _stamp(source).items() <= checkpoints.metadata(converted).items()
+
+
+def _sum(name: str, source: Path) -> str:
+    """Compute a file's sha256; WeightsError if the cache holds another than the published file."""
+    file, digest = known(name), download.sha256_of(source)
+    if source == file.cached and not digest.startswith(file.sha256):
+        raise WeightsError(
+            f"{source} is not the published file: its sha256 is {digest}, and {file.sha256} is "
+            "published; remove it, or give it from elsewhere with --weights if it is meant"
+        )
+    return digest
+
+
+def _advice(file: File) -> str:
+    """Say what to do to get a file."""
+    about = ", ".join(part for part in (published.size(file.bytes), file.licence) if part)
+    terms = f". Its terms: {file.terms}. If you accept them" if file.terms else ";"
+    accept = " --accept-licence" if file.terms else ""
+    return (
+        f"{file.name} ({about}) is not on this machine{terms} fetch it with: "
+        f"muybridge weights fetch {file.name}{accept}"
+    )
+
+
+def _is_model(path: Path) -> None:
+    """Refuse at once what is no model file, such as a page that says why there is none."""
+    try:
+        checkpoints.kind(path)
+    except CheckpointError as error:
+        raise WeightsError(f"what came is none: {error}") from error
