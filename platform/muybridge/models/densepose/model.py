@@ -46,7 +46,12 @@ class DensePose(nn.Module):
 
     def detect(self, maps: Sequence[Tensor], sizes: Sequence[Size]) -> list[People]:
         """Find the people of each picture; ``sizes`` says how much of it is not padding."""
-        regions = self.regions(maps, sizes)
+        return self.people(maps, self.regions(maps, sizes), sizes)
+
+    def people(
+        self, maps: Sequence[Tensor], regions: Sequence[Regions], sizes: Sequence[Size]
+    ) -> list[People]:
+        """Choose the people of each picture among its regions."""
         logits, moves = self.person_head(self.look(maps, regions))
         counts = [len(each.boxes) for each in regions]
         parts = zip(regions, logits.split(counts), moves.split(counts), sizes, strict=True)

@@ -57,10 +57,9 @@ def batch(pictures: Sequence[Picture], config: Config) -> Batch:
     scaled = [resized(picture, config) for picture in pictures]
     sizes = tuple((picture.shape[0], picture.shape[1]) for picture in scaled)
     height, width = (-(-max(sides) // MULTIPLE) * MULTIPLE for sides in zip(*sizes, strict=True))
-    pixels = torch.zeros(len(scaled), 3, height, width)
-    mean = torch.tensor(MEAN)[:, None, None]
+    pixels = torch.zeros(len(scaled), height, width, 3)
     for row, picture in zip(pixels, scaled, strict=True):
-        blue_first = torch.from_numpy(picture[:, :, ::-1].copy()).permute(2, 0, 1)
-        row[:, : picture.shape[0], : picture.shape[1]] = blue_first - mean
+        blue_first = torch.from_numpy(picture[:, :, ::-1].copy())
+        row[: picture.shape[0], : picture.shape[1]] = blue_first - torch.tensor(MEAN)
     originals = tuple((picture.shape[0], picture.shape[1]) for picture in pictures)
-    return Batch(pixels, sizes, originals)
+    return Batch(pixels.permute(0, 3, 1, 2), sizes, originals)
