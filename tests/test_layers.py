@@ -25,7 +25,7 @@ MAY_USE = {
     "tracking": ("columns", "errors", "geometry"),
     "store": ("columns", "errors"),
     "stages": ("columns", "errors", "geometry", "graph", "models", "tracking", "video", "weights"),
-    "graphs": ("columns", "errors", "graph", "models", "stages", "weights"),
+    "graphs": ("columns", "errors", "graph", "models", "stages", "store", "weights"),
     "web": ("errors",),
     "render": ("columns", "errors", "geometry", "store", "video"),
     "evaluate": (
@@ -35,7 +35,10 @@ MAY_USE = {
     "run": ("columns", "errors", "geometry", "graph", "store", "tracking", "video", "web"),
 }
 # fmt: on
-TOP = {"__init__", "__main__", "answers", "cli", "demo", "doctor", "progress"}
+TOP = {
+    "__init__", "__main__", "answers", "cli", "demo", "doctor", "progress", "terminal",
+    "weights_commands",
+}  # fmt: skip
 DOORS = {
     "ray": {"run"},
     "decord": {"video"},

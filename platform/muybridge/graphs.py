@@ -1,11 +1,53 @@
-"""The product's graphs, by name."""
+"""The product's graphs, by name, and what a user may choose about them.
+
+What a user says is a ``Choice``; ``build`` makes the graph of it, with those stages only that the
+tables asked for need, or says everything that is wrong with it. What needs torch is imported where
+it is wanted: the embedded graph does without, and its workers are the smaller for it.
+"""
 
 from __future__ import annotations
 
-from muybridge.graph import Graph
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from muybridge.errors import InputError, listed
+from muybridge.graph import Graph, Run, Stage, needed
+from muybridge.models.densepose.config import VARIANTS
 from muybridge.stages.decode import decode
 from muybridge.stages.people import people
 from muybridge.stages.watch import Options
+from muybridge.store.tables import SCHEMAS, SOURCES, sources
+
+PRECISIONS = ("float32", "bfloat16")
+DETECTORS = (
+    "fasterrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn", "keypointrcnn_resnet50_fpn", *VARIANTS,
+)  # fmt: skip
+DENSEPOSE = "densepose_rcnn_R_50_FPN_s1x"
+OPENPOSE = ("openpose_body25", "openpose_coco", "openpose_coco_caffe", "openpose_mobilenet")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Say which graph is wanted, and how; None and () leave it to the graph.
+
+    ``model`` is a variant of the graph's system and ``detector`` what finds its people, both by the
+    name of their weights. ``weights`` is a file with them, or a folder. The networks see ``size``
+    pixels of a picture's shorter side; people who score less than ``min_score`` are left out; they
+    are looked for at every ``detect_every``-th frame. Only ``tables`` get rows, and only the stages
+    that they need run.
+    """
+
+    graph: str = "embedded"
+    model: str | None = None
+    detector: str | None = None
+    weights: Path | None = None
+    precision: str | None = None
+    size: int | None = None
+    min_score: float | None = None
+    detect_every: int | None = None
+    tables: tuple[str, ...] = ()
 
 
 def embedded(timeout_s: float = 60.0, options: Options = Options()) -> Graph:
@@ -14,3 +56,183 @@ def embedded(timeout_s: float = 60.0, options: Options = Options()) -> Graph:
     ``timeout_s`` is how long the decoder may take for the next few frames.
     """
     return (decode(timeout_s=timeout_s), people(options))
+
+
+def detect(choice: Choice) -> Graph:
+    """See people and their tracks with an R-CNN."""
+    from muybridge.stages import detect as stage
+
+    options = stage.Options(**_looking(choice))
+    return (decode(), stage.detect(choice.detector or DETECTORS[0], choice.weights, options))
+
+
+def openpose(choice: Choice) -> Graph:
+    """See people, their tracks and joints with OpenPose."""
+    from muybridge.models.openpose.predict import Options
+    from muybridge.stages.openpose import openpose as stage
+
+    options = Options(**_said(height=choice.size, precision=choice.precision))
+    return (decode(), stage(choice.model or OPENPOSE[0], choice.weights, options))
+
+
+def densepose(choice: Choice) -> Graph:
+    """See people, their tracks and the surface of their bodies with DensePose.
+
+    Its own detector looks in the same pass, unless another is wanted or not every frame is to be
+    looked at. Where nobody asks for surfaces there is only the detector.
+    """
+    from muybridge.stages.densepose import densepose as read
+    from muybridge.stages.detect import Options
+    from muybridge.stages.detect import detect as find
+
+    model, options = choice.model or DENSEPOSE, Options(**_looking(choice))
+    detector = choice.detector or model
+    asked = not choice.tables or "densepose" in choice.tables
+    if asked and detector == model and options.every == 1:
+        return (decode(), read(model, choice.weights, options))
+    found = find(detector, choice.weights, options)
+    return (decode(), found, read(model, choice.weights, options, own=False))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Describe a graph: what it is for, how it is made, and which parts of a ``Choice`` it takes.
+
+    ``models`` are the names it takes for ``model``, ``weights`` the names of those it needs if
+    nothing is said, ``step`` is what ``size`` is a multiple of, ``extra`` what must be installed.
+    """
+
+    about: str
+    make: Callable[[Choice], Graph]
+    takes: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+    step: int = 1
+    extra: str = ""
+
+
+NETWORK = ("weights", "precision", "size")
+RCNN = ("detector", *NETWORK, "min_score", "detect_every")
+# fmt: off
+GRAPHS: dict[str, Kind] = {
+    "embedded": Kind("people and their joints, in the picture and in space (BlazePose)",
+                     lambda choice: embedded(), extra="embedded"),
+    "detect": Kind("people (R-CNN); joints as well with Keypoint R-CNN", detect, RCNN,
+                   weights=DETECTORS[:1]),
+    "openpose": Kind("people and their joints, all of a picture at once (OpenPose)",
+                     openpose, ("model", *NETWORK), OPENPOSE, OPENPOSE[:1], step=16),
+    "densepose": Kind("people and the surface of their bodies (DensePose)",
+                      densepose, ("model", *RCNN), tuple(VARIANTS), (DENSEPOSE,)),
+}
+# fmt: on
+
+
+def build(choice: Choice = Choice()) -> Graph:
+    """Make the graph that is wanted, or raise InputError with everything that is wrong with it."""
+    if choice.graph not in GRAPHS:
+        raise InputError(f"there is no graph {choice.graph!r}; there are {', '.join(GRAPHS)}")
+    kind = GRAPHS[choice.graph]
+    if found := [*_misplaced(choice, kind), *_mistaken(choice, kind)]:
+        raise InputError(listed(f"the graph {choice.graph} cannot be made so", found))
+    graph = kind.make(choice)
+    if found := _unwritten(choice, graph):
+        raise InputError(listed(f"the graph {choice.graph} cannot be made so", found))
+    return chosen(graph, choice.tables) if choice.tables else graph
+
+
+def written(graph: Graph) -> tuple[str, ...]:
+    """Name the tables that get rows from a graph."""
+    columns = {column for stage in graph for column in stage.writes}
+    return tuple(name for name in SCHEMAS if columns.intersection(SOURCES[name]))
+
+
+def chosen(graph: Graph, tables: Iterable[str]) -> Graph:
+    """Keep the stages that some tables need, and of what they write the columns that are needed."""
+    wanted = sources(tables)
+    kept = needed(graph, wanted)
+    columns = wanted.union(*(stage.reads for stage in kept))
+    return tuple(_only(stage, columns) for stage in kept)
+
+
+def _only(stage: Stage, columns: frozenset[str]) -> Stage:
+    """Have a stage write none but these columns."""
+    kept = tuple(column for column in stage.writes if column in columns)
+    if kept == stage.writes:
+        return stage
+
+    def load() -> Run:
+        run = stage.load()
+        return lambda clips: [{name: made[name] for name in kept} for made in run(clips)]
+
+    return replace(stage, load=load, writes=kept, identity={**stage.identity, "writes": kept})
+
+
+def _looking(choice: Choice) -> dict[str, Any]:
+    """Give the options of the stages that look with an R-CNN, as far as they were said."""
+    return _said(
+        min_score=choice.min_score,
+        size=choice.size,
+        every=choice.detect_every,
+        precision=choice.precision,
+    )
+
+
+def _said(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _misplaced(choice: Choice, kind: Kind) -> list[str]:
+    """List what was said that means nothing to this graph."""
+    takes = {"graph", "tables", *kind.takes}
+    said = [field.name for field in fields(Choice) if getattr(choice, field.name) is not None]
+    taken = (
+        f"it takes {', '.join(map(_option, kind.takes))}" if kind.takes else "it takes no options"
+    )
+    return [f"{_option(name)}: means nothing to it; {taken}" for name in said if name not in takes]
+
+
+def _mistaken(choice: Choice, kind: Kind) -> list[str]:
+    """List what was said that has no such value."""
+    model = choice.model or DENSEPOSE
+    faults = [
+        _known("model", choice.model, kind.models),
+        _known("detector", choice.detector, DETECTORS),
+        _known("precision", choice.precision, PRECISIONS),
+        *(_known("tables", name, tuple(SCHEMAS)) for name in choice.tables),
+    ]
+    if choice.size is not None and (choice.size < 32 or choice.size % kind.step):
+        more = f", in steps of {kind.step}" if kind.step > 1 else ""
+        faults.append(f"--size: is {choice.size}; give 32 or more pixels{more}")
+    if choice.min_score is not None and not 0 <= choice.min_score <= 1:
+        faults.append(f"--min-score: is {choice.min_score:g}; give 0 to 1")
+    if choice.detect_every is not None and choice.detect_every < 1:
+        faults.append(f"--detect-every: is {choice.detect_every}; give 1 or more frames")
+    if choice.weights is not None and not choice.weights.exists():
+        faults.append(f"--weights: there is no {choice.weights}; give a file or a folder")
+    two = "model" in kind.takes and choice.detector not in (None, model)
+    if two and choice.weights is not None and choice.weights.is_file():
+        faults.append(
+            f"--weights: {choice.weights} is one file, but {model} and {choice.detector} are "
+            "needed; give the folder in which both are"
+        )
+    return [fault for fault in faults if fault]
+
+
+def _known(name: str, value: str | None, known: tuple[str, ...]) -> str:
+    if value is None or value in known or not known:
+        return ""
+    return f"{_option(name)}: there is no {value!r}; there are {', '.join(known)}"
+
+
+def _unwritten(choice: Choice, graph: Graph) -> list[str]:
+    """List the tables asked for that the graph never fills."""
+    there = written(graph)
+    return [
+        f"--tables: {name} gets no rows from it; {', '.join(there)} do"
+        for name in choice.tables
+        if name not in there
+    ]
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

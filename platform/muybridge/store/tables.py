@@ -135,6 +135,27 @@ SYSTEMS: tuple[tuple[str, str, str, str, tuple[str, ...], dict[str, str]], ...] 
     ("keypoints", "openpose",      "body25", "body25_joints", ("x", "y", "score"), {}),
 )
 # fmt: on
+LOOKED = ("frame_seen",)
+SEEN = ("person_frame", "person_track", "person_score", "person_box")
+SURFACE = ("densepose_model", "densepose_box", "densepose_parts", "densepose_uv")
+# the clip's columns, any of which make rows of a table, beside those that say who is seen when
+SOURCES: dict[str, tuple[str, ...]] = {
+    "videos": LOOKED,
+    "people": SEEN,
+    **{
+        name: tuple(column for table, _, _, column, *_ in SYSTEMS if table == name)
+        for name in ("keypoints", "joints3d")
+    },
+    "densepose": SURFACE,
+    "tracks": SEEN,
+    "errors": LOOKED,
+}
+
+
+def sources(names: Iterable[str]) -> frozenset[str]:
+    """Name the columns of a clip from which rows of these tables are made, if they are there."""
+    own = {column for name in names for column in SOURCES[name]}
+    return frozenset(own | {*LOOKED} | ({*SEEN} if own - {*LOOKED} else set()))
 
 
 def _schema(name: str) -> pa.Schema:
