@@ -19,7 +19,7 @@ MAY_USE = {
     "checkpoints": ("containers", "errors"),
     "models": ("checkpoints", "columns", "errors", "geometry"),
     "download": ("errors",),
-    "published": (),
+    "published": ("errors",),
     "weights": ("checkpoints", "download", "errors", "models", "published"),
     "video": ("columns", "errors", "geometry"),
     "tracking": ("columns", "errors", "geometry"),
@@ -36,7 +36,14 @@ MAY_USE = {
 }
 # fmt: on
 TOP = {
-    "__init__", "__main__", "answers", "cli", "demo", "doctor", "progress", "terminal",
+    "__init__",
+    "__main__",
+    "answers",
+    "cli",
+    "demo",
+    "doctor",
+    "progress",
+    "terminal",
     "weights_commands",
 }  # fmt: skip
 DOORS = {

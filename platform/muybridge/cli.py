@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,9 +13,9 @@ import rich.table
 import typer
 from rich.console import Console
 
-from muybridge import progress
-from muybridge.errors import MuybridgeError
+from muybridge import progress, weights_commands
 from muybridge.run.report import Summary
+from muybridge.terminal import console, told
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,7 +25,7 @@ app = typer.Typer(
 )
 evaluate = typer.Typer(no_args_is_help=True, help="Measure how good the answers are.")
 app.add_typer(evaluate, name="evaluate")
-console = Console(highlight=False, soft_wrap=True)
+app.add_typer(weights_commands.app, name="weights")
 
 
 class ProgressStyle(str, Enum):
@@ -288,20 +286,6 @@ def _answer(out: str, sql: str, format: Format = Format.table, endpoint: str | N
     from muybridge.store.query import query as asked
 
     WRITERS[format.value](asked(out, sql, endpoint))
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Print an expected error as a sentence and end with 2; a surprise stays a traceback."""
-    try:
-        yield
-    except MuybridgeError as error:
-        text = rich.markup.escape(str(error))
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/red] {text}")
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; the same command takes up where this one ended")
-        raise typer.Exit(130) from None
 
 
 def main() -> Any:

@@ -10,6 +10,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from muybridge.errors import InputError
+
 MB = 1_000_000
 
 
@@ -164,3 +166,10 @@ FILES = {
         _torchvision("keypointrcnn_resnet50_fpn", "Keypoint R-CNN, 17 joints", "fc266e95", 226.054),
     )
 }
+
+
+def known(name: str) -> File:
+    """Look a file up by the weights' name; InputError lists the names."""
+    if name not in FILES:
+        raise InputError(f"there are no weights called {name!r}; there are {', '.join(FILES)}")
+    return FILES[name]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
@@ -17,19 +18,28 @@ from torch import nn
 from muybridge import checkpoints, download, published
 from muybridge.checkpoints import Layout
 from muybridge.errors import CheckpointError, InputError, WeightsError, listed
-from muybridge.published import FILES, File
+from muybridge.published import FILES, File, known
 
 ACCEPT = "MUYBRIDGE_ACCEPT_LICENCE"  # set to 1, it accepts the terms of all files
 
+
+@dataclass(frozen=True)
+class Examined:
+    """Say what a file is.
+
+    ``said`` is how its sha256 compares to what is published, ``other`` and ``misfit`` are what is
+    wrong: it is another file than the published one, it does not fit the model; "" if nothing.
+    """
+
+    kind: str
+    sha256: str
+    said: str
+    tensors: checkpoints.Tensors
+    other: str
+    misfit: str
+
+
 Report = Callable[[File, int, int], None]  # a file, bytes that are there, bytes in all
-
-
-def known(name: str) -> File:
-    """Look a file up by the weights' name; InputError lists the names."""
-    if name not in FILES:
-        names = ", ".join(sorted(FILES))
-        raise InputError(f"there are no weights called {name!r}; there are {names}")
-    return FILES[name]
 
 
 def layout(name: str) -> Layout:
@@ -139,6 +149,47 @@ def convert(name: str, source: Path) -> Path:
             tensors = checkpoints.read(source)
             save(tensors, target, {**about, "sha256": _sum(name, source)})
     return target
+
+
+def named(path: Path) -> str:
+    """Tell which weights a file holds by what it is called; InputError if that says nothing."""
+    names = [name for name, file in FILES.items() if path.name == file.file or path.stem == name]
+    if not names and path.suffix == ".safetensors" and path.is_file():
+        names = [checkpoints.metadata(path).get("weights", "")]
+    if not names or names[0] not in FILES:
+        raise InputError(
+            f"{path}: its name does not tell which weights it holds; say it with --name, one of "
+            f"{', '.join(FILES)}"
+        )
+    return names[0]
+
+
+def examine(path: Path, name: str) -> Examined:
+    """Look whether a file is the published one, and whether its tensors fit the model exactly."""
+    file, tensors = known(name), checkpoints.read(path)
+    digest = _about(name, path).get("sha256") or download.sha256_of(path)
+    misfit = other = ""
+    try:
+        checkpoints.filled(tensors, layout(name))
+    except CheckpointError as error:
+        misfit = f"{path}, as {name}: {error}"
+    if not file.sha256:
+        said = "what is published is not known"
+    elif digest.startswith(file.sha256):
+        said = "as published" if digest == file.sha256 else "begins as published"
+    else:
+        said = f"{file.sha256} is published"
+        other = f"{path} is not the published {file.file}"
+    return Examined(checkpoints.kind(path), digest, said, tensors, other, misfit)
+
+
+def export(path: Path, name: str, target: Path) -> Examined:
+    """Write a file's tensors as safetensors to a place, if they fit the model exactly."""
+    seen = examine(path, name)
+    if seen.misfit:
+        raise CheckpointError(seen.misfit)
+    save(seen.tensors, target, {"weights": name, "file": path.name, "sha256": seen.sha256})
+    return seen
 
 
 def save(tensors: checkpoints.Tensors, target: Path, about: dict[str, str]) -> None:
