@@ -115,7 +115,7 @@ def test_every_fault_is_listed_in_the_networks_own_order(theirs):
         "  blocks.1.weight: checkpoint torch.int64, model torch.float32",
         "  stranger: the model has no such tensor",
         "  out.bias: the model has no such tensor",
-        "Do the file and the name name the same variant?",
+        "Is it the file of another variant?",
     ]
 
 

@@ -119,7 +119,7 @@ def filled(tensors: Tensors, layout: Layout) -> nn.Module:
     strangers += [old for old, name in ours.items() if name not in own]
     faults += [f"{name}: the model has no such tensor" for name in strangers]
     title = f"{len(faults)} of {len(own) + len(strangers)} tensors do not fit"
-    advice = "Do the file and the name name the same variant?"
+    advice = "Is it the file of another variant?"
     _refuse(f"{type(network).__name__}: {title}", faults, advice)
     network.load_state_dict(renamed(tensors, layout))
     return network.eval().requires_grad_(False)

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from muybridge.errors import InputError
+from muybridge.errors import InputError, listed
 
 MB = 1_000_000
 
@@ -67,10 +67,10 @@ OPENPOSE = (  # the authors' host is often out of reach; the other has the same 
 )
 SHARE_ALIKE = "CC BY-SA 3.0"
 BSD = "BSD 3-Clause (torchvision)"
-ACADEMIC = "OpenPose: academic or non-profit organization noncommercial research use only"
+ACADEMIC = "OpenPose's, academic and noncommercial"
 NONCOMMERCIAL = (
-    "OpenPose may be used for noncommercial research by academic or non-profit organizations only; "
-    "read https://github.com/CMU-Perceptual-Computing-Lab/openpose/blob/master/LICENSE"
+    "academic or non-profit organizations may use it for noncommercial research, see "
+    "https://github.com/CMU-Perceptual-Computing-Lab/openpose/blob/master/LICENSE"
 )
 
 # fmt: off
@@ -171,5 +171,5 @@ FILES = {
 def known(name: str) -> File:
     """Look a file up by the weights' name; InputError lists the names."""
     if name not in FILES:
-        raise InputError(f"there are no weights called {name!r}; there are {', '.join(FILES)}")
+        raise InputError(listed(f"there are no weights called {name!r}; there are", tuple(FILES)))
     return FILES[name]

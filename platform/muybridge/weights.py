@@ -20,6 +20,7 @@ from muybridge.checkpoints import Layout
 from muybridge.errors import CheckpointError, InputError, WeightsError, listed
 from muybridge.published import FILES, File, known
 
+FETCH = "muybridge weights fetch"
 ACCEPT = "MUYBRIDGE_ACCEPT_LICENCE"  # set to 1, it accepts the terms of all files
 
 
@@ -96,7 +97,7 @@ def provide(
         fault for name in dict.fromkeys(names) if (fault := _lack(name, given, accept, report))
     ]
     if faults:
-        raise WeightsError(faults[0] if len(faults) == 1 else listed("not all are here", faults))
+        raise WeightsError("\n".join(faults))
 
 
 def fetch(name: str, accept: bool = False, report: Report = lambda file, done, total: None) -> Path:
@@ -115,9 +116,11 @@ def fetch(name: str, accept: bool = False, report: Report = lambda file, done, t
             lambda done, total: report(file, done, total or file.bytes),
         )
     except WeightsError as error:
-        by_hand = f"put it there by hand: {file.cached}\nor give it with --weights; check it with: "
-        by_hand += f"muybridge weights verify {file.cached}"
-        raise WeightsError(f"{name}: {error}\n{by_hand}") from error
+        by_hand = (
+            f"get it elsewhere and put it to {file.cached}, or name it with --weights; "
+            f"check it with: muybridge weights verify FILE --name {name}"
+        )
+        raise WeightsError(f"{name}: {error}\n  {by_hand}") from error
     return file.cached
 
 
@@ -157,10 +160,8 @@ def named(path: Path) -> str:
     if not names and path.suffix == ".safetensors" and path.is_file():
         names = [checkpoints.metadata(path).get("weights", "")]
     if not names or names[0] not in FILES:
-        raise InputError(
-            f"{path}: its name does not tell which weights it holds; say it with --name, one of "
-            f"{', '.join(FILES)}"
-        )
+        title = f"{path}: its name does not tell which weights it holds; say it with --name, one of"
+        raise InputError(listed(title, tuple(FILES)))
     return names[0]
 
 
@@ -272,11 +273,11 @@ def _sum(name: str, source: Path) -> str:
 def _advice(file: File) -> str:
     """Say what to do to get a file."""
     about = ", ".join(part for part in (published.size(file.bytes), file.licence) if part)
-    terms = f". Its terms: {file.terms}. If you accept them" if file.terms else ";"
-    accept = " --accept-licence" if file.terms else ""
+    if not file.terms:
+        return f"{file.name} ({about}) is not here; fetch it with: {FETCH} {file.name}"
     return (
-        f"{file.name} ({about}) is not on this machine{terms} fetch it with: "
-        f"muybridge weights fetch {file.name}{accept}"
+        f"{file.name} ({about}) is not here; its terms: {file.terms}. "
+        f"To accept them and fetch it: {FETCH} {file.name} --accept-licence"
     )
 
 

@@ -47,13 +47,9 @@ def path(name: Annotated[str, typer.Argument(help="The weights' name.")]) -> Non
     """Print where a file is on this machine, or where to put it by hand."""
     with told():
         file = known(name)
-        here = file.cached if file.cached.is_file() or not file.here else file.converted
-        print(here)
+        print(file.cached if file.cached.is_file() or not file.here else file.converted)
         if not file.here:
-            raise WeightsError(
-                f"it is not there yet; fetch it with muybridge weights fetch {name}, or put "
-                f"{file.urls[0]} there"
-            )
+            typer.echo(f"it is not there yet; it is published at {file.urls[0]}", err=True)
 
 
 @app.command()
@@ -126,7 +122,9 @@ def _bars() -> Iterator[Callable[[File, int, int], None]]:
     """Show how far each file has come, on a terminal."""
     console = Console(stderr=True)
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bars:
         tasks = dict[str, TaskID]()
 
         def report(file: File, done: int, total: int) -> None:
