@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pickle
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -62,6 +63,65 @@ def synthetic(_filling: ModuleType) -> Callable[[Path], dict[str, Any]]:
 def synthetic_fill(_filling: ModuleType) -> Callable[..., Any]:
     """Give one tensor: ``synthetic_fill(name, shape, seed=..., gain=..., value=...)``."""
     return _filling.fill
+
+
+@pytest.fixture(scope="session")
+def official(
+    golden: Path,
+    synthetic: Callable[[Path], dict[str, Any]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], Path]]:
+    """Write a file of synthetic weights in the form of the published one, by the weights' name.
+
+    All lie in one folder under the published names. What is converted goes to a cache of its own.
+    """
+    folder, before = tmp_path_factory.mktemp("official"), os.environ.get("MUYBRIDGE_CACHE", "")
+    os.environ["MUYBRIDGE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+    def write(name: str) -> Path:
+        import torch
+
+        from muybridge.published import FILES
+
+        path = folder / FILES[name].file
+        if path.exists():
+            return path
+        made = synthetic(golden / PACKS[name]) if name in PACKS else leaning(name)
+        if path.suffix == ".pkl":
+            path.write_bytes(pickle.dumps({"model": made, "__author__": "nobody"}, 2))
+        else:
+            torch.save({key: torch.as_tensor(value) for key, value in made.items()}, path)
+        return path
+
+    yield write
+    os.environ["MUYBRIDGE_CACHE"] = before
+
+
+PACKS = {
+    "densepose_rcnn_R_50_FPN_s1x": "densepose_r50_fpn/manifest.json",
+    "openpose_coco": "openpose_coco/manifest.json",
+}
+
+
+def leaning(name: str) -> dict[str, Any]:
+    """Make tensors of one of torchvision's R-CNNs, with a leaning towards people."""
+    import torch
+
+    from muybridge.checkpoints import Layout, renamed
+    from muybridge.models.detector.checkpoint import LAYOUTS
+
+    torch.manual_seed(1)
+    tensors = LAYOUTS[name].network().state_dict()
+    for ours, values in tensors.items():
+        if ours.endswith("running_var"):  # so small that what is added to it would show
+            tensors[ours.replace("running_var", "weight")] = values.uniform_(1e-3, 2e-3).sqrt()
+    weight, bias = (
+        tensors[f"roi_heads.box_predictor.cls_score.{part}"] for part in ("weight", "bias")
+    )
+    weight[[number for number in range(len(weight)) if number != 1]] = 0
+    bias[1] = 5
+    back = tuple((ours, theirs) for theirs, ours in LAYOUTS[name].table)
+    return renamed(tensors, Layout(LAYOUTS[name].network, back))
 
 
 @pytest.fixture(scope="session")

@@ -14,25 +14,9 @@ from torchvision.models.detection._utils import overwrite_eps
 from muybridge import checkpoints
 from muybridge.checkpoints import Tensors
 from muybridge.models.detector.checkpoint import LAYOUTS
-from muybridge.models.detector.model import PERSON
 from muybridge.models.detector.predict import Predictor, detect
 
-CLASSES = "roi_heads.box_predictor.cls_score"
 SIZE = 160  # pixels of the shorter side: small, to be quick
-
-
-def official(name: str) -> Tensors:
-    """Make tensors under the names of the official file, with a leaning towards people."""
-    torch.manual_seed(1)
-    tensors = LAYOUTS[name].network().state_dict()
-    for ours, values in tensors.items():
-        if ours.endswith("running_var"):  # so small that what is added to it would show
-            tensors[ours.replace("running_var", "weight")] = values.uniform_(1e-3, 2e-3).sqrt()
-    others = [n for n in range(len(tensors[f"{CLASSES}.bias"])) if n != PERSON]
-    tensors[f"{CLASSES}.weight"][others] = 0
-    tensors[f"{CLASSES}.bias"][PERSON] = 5
-    back = [(ours, theirs) for theirs, ours in LAYOUTS[name].table]
-    return checkpoints.renamed(tensors, checkpoints.Layout(LAYOUTS[name].network, tuple(back)))
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +25,9 @@ def picture(data: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_a_file_in_the_official_form_gives_what_torchvision_gives(name, picture, tmp_path):
-    tensors = official(name)
-    torch.save(tensors, tmp_path / "official.pth")
-    network = checkpoints.filled(checkpoints.read(tmp_path / "official.pth"), LAYOUTS[name])
+def test_a_file_in_the_official_form_gives_what_torchvision_gives(name, picture, official):
+    tensors = checkpoints.read(official(name))
+    network = checkpoints.filled(tensors, LAYOUTS[name])
     (found,) = detect(Predictor(network, size=SIZE), [picture])
     want = torchvisions(name, tensors, picture)
     best = (want["labels"] == 1).nonzero()[:20, 0]
@@ -71,19 +54,18 @@ def torchvisions(name: str, tensors: Tensors, picture: np.ndarray) -> dict[str, 
         return network.eval()([torch.tensor(picture).permute(2, 0, 1) / 255])[0]
 
 
-def test_no_picture_gives_nothing_and_many_give_one_answer_each(picture):
-    network = checkpoints.filled(
-        official("keypointrcnn_resnet50_fpn"), LAYOUTS["keypointrcnn_resnet50_fpn"]
-    )
+def test_no_picture_gives_nothing_and_many_give_one_answer_each(picture, official):
+    name = "keypointrcnn_resnet50_fpn"
+    network = checkpoints.filled(checkpoints.read(official(name)), LAYOUTS[name])
     predictor = Predictor(network, size=SIZE)
     assert detect(predictor, []) == []
     one, other = detect(predictor, [picture, picture])
     assert one.boxes == pytest.approx(other.boxes)
 
 
-def test_half_precision_gives_nearly_the_same(picture):
+def test_half_precision_gives_nearly_the_same(picture, official):
     name = "fasterrcnn_resnet50_fpn"
-    tensors = official(name)
+    tensors = checkpoints.read(official(name))
     full, half = (
         detect(Predictor(checkpoints.filled(tensors, LAYOUTS[name]), kind, size=SIZE), [picture])[0]
         for kind in ("float32", "bfloat16")
