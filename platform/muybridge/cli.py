@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import rich.box
 import rich.markup
@@ -16,6 +16,9 @@ from rich.console import Console
 from muybridge import progress, weights_commands
 from muybridge.run.report import Summary
 from muybridge.terminal import console, told
+
+if TYPE_CHECKING:
+    from muybridge.graphs import Choice
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -54,6 +57,15 @@ Fps = Annotated[float | None, typer.Option(min=0.001, help="Look at this many fr
 Pools = Annotated[str, typer.Option(help="Which stages share an actor, e.g. 'decode | people:cpus=2,largest=4'; default: all.")]  # noqa: E501
 Address = Annotated[str | None, typer.Option(help="A Ray cluster; default: RAY_ADDRESS, else this machine.")]  # noqa: E501
 Verbose = Annotated[bool, typer.Option(help="Let Ray speak.")]
+Graph = Annotated[str, typer.Option(help="Which models look: `muybridge graphs` lists them.")]
+Model = Annotated[str | None, typer.Option(help="Variant of the graph's system, by the name of its weights.")]  # noqa: E501
+Detector = Annotated[str | None, typer.Option(help="What finds people, by the name of its weights.")]  # noqa: E501
+Weights = Annotated[Path | None, typer.Option(help="A file with the weights, or the folder they are in.")]  # noqa: E501
+Precision = Annotated[str | None, typer.Option(help="float32, or bfloat16: faster where the processor has it.")]  # noqa: E501
+Size = Annotated[int | None, typer.Option(help="Pixels of a picture's shorter side as the networks see it.")]  # noqa: E501
+MinScore = Annotated[float | None, typer.Option(help="Leave out people who score less, 0 to 1.")]
+DetectEvery = Annotated[int | None, typer.Option(help="Look for people at every so many frames; carry them in between.")]  # noqa: E501
+Wanted = Annotated[str, typer.Option(help="Tables wanted, with commas; only what they need runs. Default: all.")]  # noqa: E501
 # fmt: on
 
 
@@ -62,6 +74,15 @@ def index(
     videos: Annotated[list[str], typer.Argument(help="Files, folders, globs, s3:// prefixes.")],
     out: Annotated[str, typer.Option(help="Where to write: a folder or s3://bucket/prefix.")],
     fps: Fps = None,
+    graph: Graph = "embedded",
+    model: Model = None,
+    detector: Detector = None,
+    weights: Weights = None,
+    precision: Precision = None,
+    size: Size = None,
+    min_score: MinScore = None,
+    detect_every: DetectEvery = None,
+    tables: Wanted = "",
     pools: Pools = "",
     show: Annotated[
         ProgressStyle, typer.Option("--progress", help="How to show how far it is.")
@@ -75,10 +96,14 @@ def index(
 ) -> None:
     """Index videos into tables of people. Run it again to take up what is new or was cut off."""
     with told():
+        chosen = _choice(
+            graph, model, detector, weights, precision, size, min_score, detect_every, tables
+        )
         summary = _index(
             videos,
             out,
             show.value,
+            chosen,
             fps=fps,
             pools=pools,
             endpoint=endpoint_url,
@@ -112,7 +137,9 @@ def query(
     format: Annotated[Format, typer.Option(help="How to write the answer.")] = Format.table,
     endpoint_url: Endpoint = None,
 ) -> None:
-    """Run SQL (DuckDB) over the tables: videos, people, keypoints, joints3d, tracks, errors."""
+    """Run SQL (DuckDB) over the tables videos, people, keypoints, joints3d, densepose, tracks,
+    errors.
+    """
     with told():
         _answer(out, sql, format, endpoint_url)
 
@@ -147,6 +174,15 @@ def demo(
         _answer(str(out / "tables"), sql)
 
 
+@app.command("graphs")
+def lists() -> None:
+    """List the graphs: what each sees and writes, which stages run, what it needs and takes."""
+    from muybridge.graphs import described
+
+    console.print(described(), markup=False)
+    print("missing weights: muybridge weights fetch NAME; other models: muybridge weights list")
+
+
 @app.command()
 def doctor() -> None:
     """Say what this machine can do, and what to do where it cannot."""
@@ -175,18 +211,30 @@ def serve(
     ] = None,
     max_upload_mb: Annotated[int, typer.Option(min=1, help="The largest file taken.")] = 1024,
     max_requests: Annotated[int, typer.Option(min=1, help="At a time; more get a 503.")] = 32,
+    graph: Graph = "embedded",
+    model: Model = None,
+    detector: Detector = None,
+    weights: Weights = None,
+    precision: Precision = None,
+    size: Size = None,
+    min_score: MinScore = None,
+    detect_every: DetectEvery = None,
+    tables: Wanted = "",
     pools: Pools = "",
     address: Address = None,
     verbose: Verbose = False,
 ) -> None:
-    """Serve the same graph over HTTP: POST /v1/analyze takes a video or a picture."""
+    """Serve a graph over HTTP: POST /v1/analyze takes a video or a picture."""
     with told():
         from muybridge import graphs
         from muybridge.run import online
         from muybridge.run.pools import parse
 
+        chosen = _choice(
+            graph, model, detector, weights, precision, size, min_score, detect_every, tables
+        )
         online.serve(
-            graphs.embedded(),
+            graphs.build(chosen),
             host=host,
             port=port,
             api_key_file=api_key_file,
@@ -202,13 +250,23 @@ def serve(
 def keypoints(
     images: Annotated[Path, typer.Argument(help="The folder of the pictures.")],
     annotations: Annotated[Path, typer.Argument(help="COCO keypoint annotations (JSON).")],
+    graph: Graph = "embedded",
+    model: Model = None,
+    detector: Detector = None,
+    weights: Weights = None,
+    precision: Precision = None,
+    size: Size = None,
 ) -> None:
-    """Score the default graph's joints on pictures with COCO annotations (pycocotools)."""
+    """Score a graph's joints on pictures with COCO annotations (pycocotools)."""
     with told():
         from muybridge import graphs
+        from muybridge.columns import GIVEN
         from muybridge.evaluate import report
+        from muybridge.graph import ready
 
-        console.print(report.keypoints(images, annotations, graphs.embedded())["text"])
+        made = graphs.build(_choice(graph, model, detector, weights, precision, size))
+        ready(made, GIVEN)
+        console.print(report.keypoints(images, annotations, made)["text"])
 
 
 @evaluate.command()
@@ -247,17 +305,50 @@ def densepose(
         console.print(report.densepose(results, annotations, surface)["text"])
 
 
+def _choice(
+    graph: str,
+    model: str | None,
+    detector: str | None,
+    weights: Path | None,
+    precision: str | None,
+    size: int | None,
+    min_score: float | None = None,
+    detect_every: int | None = None,
+    tables: str = "",
+) -> Choice:
+    """Put what was said of the graph into one value."""
+    from muybridge.graphs import Choice
+
+    return Choice(
+        graph=graph,
+        model=model,
+        detector=detector,
+        weights=weights,
+        precision=precision,
+        size=size,
+        min_score=min_score,
+        detect_every=detect_every,
+        tables=tuple(name.strip() for name in tables.split(",") if name.strip()),
+    )
+
+
 def _index(
-    videos: list[str], out: str, style: progress.Style = "auto", pools: str = "", **options: Any
+    videos: list[str],
+    out: str,
+    style: progress.Style = "auto",
+    chosen: Choice | None = None,
+    pools: str = "",
+    **options: Any,
 ) -> Summary:
     """Index with a display, and print how it went."""
     from muybridge import graphs
     from muybridge.run.index import index as run
     from muybridge.run.pools import parse
 
-    chosen = parse(pools) if pools else ()
+    graph = graphs.build(chosen) if chosen else graphs.embedded()
+    grouped = parse(pools) if pools else ()
     with progress.display(style) as report:
-        summary = run(videos, out, graphs.embedded(), pools=chosen, report=report, **options)
+        summary = run(videos, out, graph, pools=grouped, report=report, **options)
     console.print(progress.told(summary))
     return summary
 

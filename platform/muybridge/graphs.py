@@ -7,7 +7,7 @@ it is wanted: the embedded graph does without, and its workers are the smaller f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,15 @@ class Choice:
     min_score: float | None = None
     detect_every: int | None = None
     tables: tuple[str, ...] = ()
+
+
+def choice(said: Mapping[str, Any]) -> Choice:
+    """Read a choice from a configuration; InputError names what is unknown."""
+    known = [field.name for field in fields(Choice)]
+    if strange := [name for name in said if name not in known]:
+        raise InputError(f"choice: there is no {', '.join(strange)}; there are {', '.join(known)}")
+    folder = {"weights": Path(said["weights"])} if said.get("weights") else {}
+    return Choice(**{**said, **folder, "tables": tuple(said.get("tables", ()))})
 
 
 def embedded(timeout_s: float = 60.0, options: Options = Options()) -> Graph:
@@ -144,6 +153,23 @@ def written(graph: Graph) -> tuple[str, ...]:
     """Name the tables that get rows from a graph."""
     columns = {column for stage in graph for column in stage.writes}
     return tuple(name for name in SCHEMAS if columns.intersection(SOURCES[name]))
+
+
+def described() -> str:
+    """Describe each graph as it is if nothing is said, and whether what it needs is here."""
+    lines = list[str]()
+    for name, kind in GRAPHS.items():
+        graph = kind.make(Choice(name))
+        here = "not here" if any(stage.missing() for stage in graph) else "here"
+        needs = [*kind.weights, *([f"the extra {kind.extra!r}"] if kind.extra else [])]
+        lines += [
+            f"{name}: {kind.about}",
+            f"  stages   {', '.join(stage.name for stage in graph)}",
+            f"  tables   {', '.join(written(graph))}",
+            f"  needs    {', '.join(needs)} ({here})",
+            f"  options  {' '.join(map(_option, (*kind.takes, 'tables')))}",
+        ]
+    return "\n".join(lines)
 
 
 def chosen(graph: Graph, tables: Iterable[str]) -> Graph:
