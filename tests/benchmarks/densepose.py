@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from muybridge import checkpoints
 from muybridge.models.densepose.checkpoint import LAYOUTS
 from muybridge.models.densepose.config import Config
+from muybridge.models.densepose.fused import Fused
 from muybridge.models.densepose.model import DensePose
 from muybridge.models.densepose.predict import Predictor, see
 from muybridge.models.densepose.preprocess import batch
@@ -132,8 +133,8 @@ def arithmetic(network: DensePose, pixels: Tensor) -> float:
     """Count what the convolutions and linear layers do for a picture, in operations."""
     counts: list[float] = []
 
-    def count(layer: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
-        weight: Any = layer.weight
+    def count(layer: Any, given: tuple[Tensor, ...], made: Tensor) -> None:
+        weight = layer.convolution.weight if isinstance(layer, Fused) else layer.weight
         cells = given[0].numel() / weight.shape[0 if up(layer) else 1]
         out = cells if up(layer) or weight.ndim == 2 else made.numel() / weight.shape[0]
         counts.append(2 * weight.numel() * out)
@@ -141,8 +142,13 @@ def arithmetic(network: DensePose, pixels: Tensor) -> float:
     def up(layer: nn.Module) -> bool:
         return isinstance(layer, nn.ConvTranspose2d)
 
-    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, kinds)]
+    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, Fused)
+    inner = {id(m.convolution) for m in network.modules() if isinstance(m, Fused)}
+    hooks = [
+        m.register_forward_hook(count)
+        for m in network.modules()
+        if isinstance(m, kinds) and id(m) not in inner
+    ]
     steps(network, pixels)
     for hook in hooks:
         hook.remove()
@@ -152,7 +158,7 @@ def arithmetic(network: DensePose, pixels: Tensor) -> float:
 def peak(kind: torch.dtype) -> float:
     """Measure a large 3x3 convolution: operations a second."""
     layer = nn.Conv2d(256, 256, 3, padding=1).to(kind).to(memory_format=torch.channels_last)
-    x = torch.zeros(1, 256, 100, 136, dtype=kind).to(memory_format=torch.channels_last)
+    x = torch.ones(1, 256, 100, 136, dtype=kind).to(memory_format=torch.channels_last)
     times = []
     for _ in range(5):
         start = time.process_time()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torchvision.ops import Conv2dNormActivation, FrozenBatchNorm2d
 
 from muybridge.models.densepose.backbone import Block
+from muybridge.models.densepose.surface import WIDTH, Charts, Predictor, charted, twice
 
 # oneDNN's convolutions go over the result once, where separate steps do so two or three times.
 ONE_PASS = torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-untyped-call]
@@ -67,6 +68,23 @@ class FusedBlock(nn.Module):
         return self.conv3(self.conv2(self.conv1(x)), self.shortcut(x))
 
 
+class AtOnce(nn.Module):
+    """Do what a ``Predictor`` does with one convolution for all its maps."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        super().__init__()
+        layers: dict[str, Any] = dict(predictor.named_children())
+        self.sizes = {name: layer.out_channels for name, layer in layers.items()}
+        self.layer = nn.ConvTranspose2d(WIDTH, sum(self.sizes.values()), 4, stride=2, padding=1)
+        weights = [layer.weight for layer in layers.values()]
+        self.layer.weight = nn.Parameter(torch.cat(weights, dim=1))
+        self.layer.bias = nn.Parameter(torch.cat([layer.bias for layer in layers.values()]))
+
+    def forward(self, found: Tensor) -> Charts:
+        maps = twice(self.layer(found).float()).split(list(self.sizes.values()), dim=1)
+        return charted(dict(zip(self.sizes, maps, strict=True)))
+
+
 def folded(layers: nn.Sequential) -> nn.Conv2d:
     """Return one convolution that does what a convolution and the frozen batch norm after it do."""
     old: Any = layers[0]
@@ -81,10 +99,12 @@ def folded(layers: nn.Sequential) -> nn.Conv2d:
 
 
 def fuse(network: nn.Module) -> None:
-    """Replace, in place, every block and every convolution with its norm and ReLU."""
+    """Replace, in place, blocks, convolutions with their norm and ReLU, and the predictor."""
     for name, child in network.named_children():
         if isinstance(child, Block):
             setattr(network, name, FusedBlock(child))
+        elif isinstance(child, Predictor):
+            setattr(network, name, AtOnce(child))
         elif isinstance(child, Conv2dNormActivation) and not _regroups(child):
             setattr(network, name, Fused(child))
         else:

@@ -7,7 +7,7 @@ Feature Pyramid Networks" (2019), the second head Chen et al., "Rethinking Atrou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -118,7 +118,6 @@ class Predictor(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.config = config
         self.coarse = _upward(config.width, config.coarse_channels)
         self.fine = _upward(config.width, PARTS)
         self.u = _upward(config.width, PARTS)
@@ -133,16 +132,18 @@ class Predictor(nn.Module):
             self.coarse_confidence = _upward(config.width, 1)
 
     def forward(self, found: Tensor) -> Charts:
-        found = found.type_as(self.fine.weight)  # which may be kept finer than the head
-        coarse, fine = twice(self.coarse(found)), twice(self.fine(found))
-        if self.config.segment_confidence:
-            coarse = coarse * _confidence(twice(self.coarse_confidence(found)))
-            fine = fine * _confidence(twice(self.fine_confidence(found)))
-        names = ("u", "v", "sigma_2", "kappa_u", "kappa_v")
-        layers = dict(self.named_children())
-        nothing = found.new_empty(0)
-        rest = [twice(layers[name](found)) if name in layers else nothing for name in names]
-        return Charts(coarse, fine, *rest)
+        return charted({name: twice(layer(found)) for name, layer in self.named_children()})
+
+
+def charted(maps: Mapping[str, Tensor]) -> Charts:
+    """Make charts of the maps (N, ., S, S) that a predictor's layers give, by the layers' names."""
+    coarse, fine = maps["coarse"], maps["fine"]
+    if "fine_confidence" in maps:
+        coarse = coarse * _confidence(maps["coarse_confidence"])
+        fine = fine * _confidence(maps["fine_confidence"])
+    nothing = coarse.new_empty(0)
+    names = ("u", "v", "sigma_2", "kappa_u", "kappa_v")
+    return Charts(coarse, fine, *(maps.get(name, nothing) for name in names))
 
 
 def _upward(width: int, channels: int) -> nn.ConvTranspose2d:

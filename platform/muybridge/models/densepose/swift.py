@@ -2,7 +2,7 @@
 
 Batch norm is folded and a cell's channels lie side by side, on every device. On a CPU ReLUs and
 additions are fused into convolutions, boxes are cut out by ``samples`` and the decoder computed
-only where people are. In bfloat16 boxes, scores and what charts are chosen by stay float32.
+only where people are. In bfloat16 boxes, scores and what follows the last layers stay float32.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Swift(DensePose):
         fuse(self)
         self.eval().requires_grad_(False)
         self.to(device, getattr(torch, precision)).to(memory_format=torch.channels_last)
-        for last in (self.person_head.logits, self.person_head.moves, self.predictor):
+        for last in (self.person_head.logits, self.person_head.moves):
             last.float()
         self.on_cpu = torch.device(device).type == "cpu"
         if self.on_cpu:
