@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.ops import Conv2dNormActivation, FrozenBatchNorm2d
 
 from muybridge.models.densepose.backbone import Block
-from muybridge.models.densepose.surface import WIDTH, Charts, Predictor, charted, twice
+from muybridge.models.densepose.surface import Charts, Predictor, charted, twice
 
 # oneDNN's convolutions go over the result once, where separate steps do so two or three times.
 ONE_PASS = torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-untyped-call]
@@ -75,13 +75,13 @@ class AtOnce(nn.Module):
         super().__init__()
         layers: dict[str, Any] = dict(predictor.named_children())
         self.sizes = {name: layer.out_channels for name, layer in layers.items()}
-        self.layer = nn.ConvTranspose2d(WIDTH, sum(self.sizes.values()), 4, stride=2, padding=1)
-        weights = [layer.weight for layer in layers.values()]
-        self.layer.weight = nn.Parameter(torch.cat(weights, dim=1))
+        weight = torch.cat([layer.weight for layer in layers.values()], dim=1)
+        self.layer = nn.ConvTranspose2d(*weight.shape[:2], 4, stride=2, padding=1)
+        self.layer.weight = nn.Parameter(weight)
         self.layer.bias = nn.Parameter(torch.cat([layer.bias for layer in layers.values()]))
 
     def forward(self, found: Tensor) -> Charts:
-        maps = twice(self.layer(found).float()).split(list(self.sizes.values()), dim=1)
+        maps = torch.split(twice(self.layer(found).float()), list(self.sizes.values()), dim=1)
         return charted(dict(zip(self.sizes, maps, strict=True)))
 
 
