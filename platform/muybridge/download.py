@@ -69,7 +69,6 @@ def fetch(
     sha256: str = "",
     check: Callable[[Path], None] = lambda path: None,
     report: Report = lambda done, total: None,
-    wait_s: float = WAIT_S,
 ) -> None:
     """Fetch a file from the first address that gives it, unless it is there; WeightsError if none.
 
@@ -83,7 +82,7 @@ def fetch(
             if target.is_file():
                 return
             try:
-                _fetch(url, Part(target), report, wait_s)
+                _fetch(url, Part(target), report)
                 _checked(Part(target), sha256, check)
             except (BrokenError, WeightsError) as error:
                 faults.append(f"{url}: {error}")
@@ -111,7 +110,7 @@ def sha256_of(path: Path) -> str:
         return digest.hexdigest()
 
 
-def _fetch(url: str, part: Part, report: Report, wait_s: float) -> None:
+def _fetch(url: str, part: Part, report: Report) -> None:
     """Try until the whole file is there; what fails without bringing a byte fails five times."""
     failed = 0
     while True:
@@ -122,7 +121,7 @@ def _fetch(url: str, part: Part, report: Report, wait_s: float) -> None:
             failed = 0 if part.size() > before else failed + 1
             if failed == TRIES:
                 raise BrokenError(f"{error}; tried {TRIES} times") from error
-            time.sleep(wait_s * 2 ** max(failed - 1, 0))
+            time.sleep(WAIT_S * 2 ** max(failed - 1, 0))
 
 
 def _try(url: str, part: Part, report: Report) -> None:

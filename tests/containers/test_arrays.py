@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import shutil
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from muybridge.checkpoints import read
+from muybridge.checkpoints import filled, read, renamed
 from muybridge.errors import CheckpointError
+from muybridge.models.densepose.checkpoint import LAYOUTS
 
 PROTOCOLS = (2, 3, 4, 5)
 
@@ -218,3 +220,17 @@ def test_the_error_names_the_file(pickled):
     path: Path = pickled(Reduced(os.system, "true"))
     with pytest.raises(CheckpointError, match=str(path)):
         read(path)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("manifest", ["manifest.json", "manifest_dl.json", "manifest_legacy.json"])
+def test_a_file_in_detectron2s_form_fills_densepose(golden, synthetic, pickled, manifest):
+    about = json.loads((golden / "densepose_r50_fpn" / manifest).read_text())
+    layout = LAYOUTS[Path(about["config"]).stem]
+    theirs = synthetic(golden / "densepose_r50_fpn" / manifest)
+    tensors = read(pickled({"model": theirs, "__author__": "x", "matching_heuristics": True}))
+    assert all(np.array_equal(tensors[name], array) for name, array in theirs.items())
+    ours = renamed(tensors, layout)
+    state = filled(tensors, layout).state_dict()
+    assert len(state) == len(theirs)
+    assert all(torch.equal(state[name], tensor) for name, tensor in ours.items())

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from muybridge.checkpoints import read
+from muybridge.checkpoints import filled, read
 from muybridge.errors import CheckpointError
+from muybridge.models.openpose.checkpoint import LAYOUTS
 
 
 def integer(value: int) -> bytes:
@@ -42,8 +43,9 @@ def blob(array, old=False, packed=True):
     return b"".join(integer(5 << 3 | 5) + struct.pack("<f", x) for x in data.flat) + sizes
 
 
-def layer(name, kind, *blobs):
-    return piece(100, piece(1, name) + piece(2, kind) + b"".join(piece(7, b) for b in blobs))
+def layer(name, kind, *blobs, ends=b""):
+    head = piece(1, name) + piece(2, kind) + ends
+    return piece(100, head + b"".join(piece(7, b) for b in blobs))
 
 
 def old_layer(name, *blobs):
@@ -153,3 +155,36 @@ def test_a_file_with_one_wrong_byte_is_read_or_refused_and_nothing_else(model):
 def test_numbers_that_are_not_finite_are_refused(model):
     with pytest.raises(CheckpointError, match=r"c\.weight: not all numbers are finite"):
         read(model(layer(b"c", b"PReLU", blob([1, float("nan")]))))
+
+
+def trained(tensors, old):
+    """Write tensors as Caffe does after training: with inputs, outputs and rates of learning."""
+    names = dict.fromkeys(name.rpartition(".")[0] for name in tensors)
+    for name in names:
+        blobs = [
+            blob(tensors[f"{name}.{leaf}"], old)
+            for leaf in ("weight", "bias")
+            if f"{name}.{leaf}" in tensors
+        ]
+        kind = b"Convolution" if len(blobs) == 2 else b"PReLU"
+        rates = piece(6, integer(3 << 3 | 5) + struct.pack("<f", 1)) * len(blobs)
+        ends = piece(3, b"before") + piece(4, name.encode()) + rates
+        called = name.encode()
+        yield old_layer(called, *blobs) if old else layer(called, kind, *blobs, ends=ends)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize(
+    ("pack", "name", "old"),
+    [
+        ("openpose_coco", "openpose_coco_caffe", False),
+        ("openpose_coco", "openpose_coco_caffe", True),
+        ("openpose_body25", "openpose_body25", False),
+    ],
+)
+def test_a_file_in_caffes_form_fills_openpose(golden, synthetic, model, pack, name, old):
+    theirs = synthetic(golden / pack / "manifest.json")
+    path = model(*trained(theirs, old))
+    state = filled(read(path), LAYOUTS[name]).state_dict()
+    assert state.keys() == theirs.keys()
+    assert all(np.array_equal(state[name], array) for name, array in theirs.items())

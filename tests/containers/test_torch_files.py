@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from muybridge.checkpoints import kind, read
+from muybridge.checkpoints import filled, kind, read
 from muybridge.errors import CheckpointError
+from muybridge.models.openpose.checkpoint import LAYOUTS
 
 TENSORS = {
     "a.weight": torch.arange(6, dtype=torch.float32).reshape(2, 3),
@@ -202,3 +203,12 @@ def test_a_reference_outside_the_file_is_refused_in_a_plain_pickle(tmp_path):
         Pickler(file, 2).dump({"a": "there"})
     with pytest.raises(CheckpointError, match="refers to what stands outside"):
         read(tmp_path / "model.pkl")
+
+
+@pytest.mark.golden
+def test_a_file_in_the_ports_form_fills_openpose(golden, synthetic, saved):
+    theirs = synthetic(golden / "openpose_coco" / "manifest.json")
+    tensors = OrderedDict((name, torch.from_numpy(array)) for name, array in theirs.items())
+    state = filled(read(saved(tensors)), LAYOUTS["openpose_coco"]).state_dict()
+    assert state.keys() == tensors.keys()
+    assert all(torch.equal(state[name], tensor) for name, tensor in tensors.items())

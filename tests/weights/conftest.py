@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
+
+from muybridge import download, weights
+from muybridge.checkpoints import Layout
+from muybridge.models.openpose import checkpoint as openpose
+from muybridge.published import FILES, File
 
 
 class Server(ThreadingHTTPServer):
@@ -71,3 +82,45 @@ def serving() -> Iterator[Server]:
     yield server
     server.shutdown()
     server.server_close()
+
+
+def tiny() -> nn.Module:
+    """A network small enough to be looked at."""
+    return nn.Sequential(OrderedDict(first=nn.Linear(2, 3), last=nn.Linear(3, 1)))
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    """A cache of its own, empty; the folder of weights in it."""
+    monkeypatch.setenv("MUYBRIDGE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv(weights.ACCEPT, raising=False)
+    return tmp_path / "cache" / "weights"
+
+
+@pytest.fixture
+def theirs() -> dict[str, torch.Tensor]:
+    """The tensors of the weights ``tiny`` under their authors' names."""
+    names = {"first": "w1", "last": "w2"}
+    return {
+        f"{names[name.split('.')[0]]}.{name.split('.')[1]}": torch.randn(tensor.shape)
+        for name, tensor in tiny().state_dict().items()
+    }
+
+
+@pytest.fixture
+def file(serving, cache, theirs, tmp_path, monkeypatch) -> Callable[..., File]:
+    """Publish the weights ``tiny`` at the server, on terms that a test chooses."""
+    monkeypatch.setattr(download, "WAIT_S", 0.01)
+    layout = Layout(tiny, (("w1", "first"), ("w2", "last")))
+    monkeypatch.setitem(openpose.LAYOUTS, "tiny", layout)
+    torch.save(theirs, tmp_path / "tiny_v1.pth")
+    serving.data = (tmp_path / "tiny_v1.pth").read_bytes()
+
+    def publish(**changes: object) -> File:
+        sum_ = hashlib.sha256(serving.data).hexdigest()
+        made = File("tiny", "Tiny", "tiny_v1.pth", (serving.url,), sum_, 9, "MIT")
+        made = dataclasses.replace(made, **changes)
+        monkeypatch.setitem(FILES, "tiny", made)
+        return made
+
+    return publish

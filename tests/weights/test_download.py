@@ -17,8 +17,9 @@ SUM = hashlib.sha256(DATA).hexdigest()
 
 
 @pytest.fixture
-def server(serving):
+def server(serving, monkeypatch):
     """A server that gives DATA."""
+    monkeypatch.setattr(download, "WAIT_S", 0.01)
     serving.data = DATA
     return serving
 
@@ -29,7 +30,7 @@ def target(tmp_path):
 
 
 def fetch(server, target, sha256=SUM, **options):
-    download.fetch([server.url], target, sha256, wait_s=0.01, **options)
+    download.fetch([server.url], target, sha256, **options)
 
 
 def left(target):
@@ -155,10 +156,10 @@ def test_the_second_address_is_tried_if_the_first_fails(server, target):
     assert target.read_bytes() == DATA
 
 
-def test_without_a_network_every_address_is_named(target):
+def test_without_a_network_every_address_is_named(server, target):
     urls = ["http://127.0.0.1:9/one", "http://nowhere.invalid/two"]
     with pytest.raises(WeightsError) as caught:
-        download.fetch(urls, target, wait_s=0)
+        download.fetch(urls, target)
     lines = str(caught.value).splitlines()
     assert lines[0] == "model.pkl cannot be fetched"
     assert "127.0.0.1:9/one: [Errno 111] Connection refused; tried 5 times" in lines[1]
@@ -175,7 +176,8 @@ def test_progress_is_told_up_to_the_end(server, target):
 def started(server, target):
     """Fetch in a process of its own."""
     code = "import sys; from muybridge import download; from pathlib import Path; "
-    code += "download.fetch([sys.argv[1]], Path(sys.argv[2]), sys.argv[3], wait_s=0.01)"
+    code += "download.WAIT_S = 0.01; "
+    code += "download.fetch([sys.argv[1]], Path(sys.argv[2]), sys.argv[3])"
     return subprocess.Popen([sys.executable, "-c", code, server.url, str(target), SUM])
 
 
