@@ -49,6 +49,7 @@ def check(out: str = ".") -> list[Line]:
         "gpu": _gpu,
         "video": _video,
         "models": _models,
+        "weights": _weights,
         "ray": _ray,
         "disk": partial(_disk, out),
         "s3": _s3,
@@ -133,6 +134,14 @@ def _models() -> Iterator[Line]:
         weights = ", ".join(str(value) for value in list(stage.identity.values())[:2])
         found = f"missing: {len(missing)}" if missing else weights or "nothing needed"
         yield Line(f"stage {stage.name}", not missing, found, "\n".join(missing))
+
+
+def _weights() -> Iterator[Line]:
+    from muybridge.published import FILES, folder
+
+    here = [name for name, file in FILES.items() if file.here]
+    found = f"{len(here)} of {len(FILES)} published files in {folder()}"
+    yield Line("weights", True, f"{found}; see: muybridge weights list", needed=False)
 
 
 def _ray() -> Iterator[Line]:
