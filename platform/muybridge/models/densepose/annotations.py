@@ -45,11 +45,11 @@ class Person:
 
 @dataclass(frozen=True)
 class Picture:
-    """Name one picture file and the people annotated in it."""
+    """Name one picture file and the records of the people annotated in it (``person``)."""
 
     id: int
     file: str
-    people: tuple[Person, ...]
+    people: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,12 @@ def read(path: Path) -> Annotated:
     only. InputError says that the file is no annotation file or that nothing in it can be used.
     """
     content = loaded(path)
-    people, skipped = defaultdict[int, list[Person]](list), list[str]()
+    people, skipped = defaultdict[int, list[Mapping[str, Any]]](list), list[str]()
     for record in content["annotations"]:
         if any(key in record for key in POINTS):
             try:
-                people[record["image_id"]].append(person(record))
+                person(record)
+                people[record["image_id"]].append(record)
             except InputError as error:
                 skipped.append(str(error))
     known = {image["id"]: image["file_name"] for image in content["images"]}

@@ -37,6 +37,7 @@ class Weights:
     coarse: float = 5.0
 
 
+S1X = Weights()
 LEGACY = Weights(uv=0.1, fine=0.3, coarse=2.0)
 
 
@@ -153,17 +154,22 @@ def drawn(known: Targets, side: int) -> Tensor:
     return grid_sample(maps, grid, mode="nearest", align_corners=True)[:, 0].long()
 
 
-def losses(charts: Charts, known: Targets, weights: Weights = Weights()) -> dict[str, Tensor]:
+def losses(charts: Charts, known: Targets, weights: Weights = S1X) -> dict[str, Tensor]:
     """Weigh the losses of N boxes' charts: ``u`` and ``v``, or ``uv``; ``fine``; ``coarse``.
 
     Those of U and V are summed over the points, the others averaged. Where nothing is annotated
     they are 0, and so are their gradients.
     """
+    coarse = weights.coarse * _coarse(charts.coarse, known)
+    return {**point_losses(charts, known, weights), "coarse": coarse}
+
+
+def point_losses(charts: Charts, known: Targets, weights: Weights = S1X) -> dict[str, Tensor]:
+    """Weigh the losses at the annotated points alone: ``u`` and ``v``, or ``uv``; ``fine``."""
     points = sampling(known, charts.fine.shape[-1])
     return {
         **_surface(charts, known, points, weights.uv),
         "fine": weights.fine * _fine(charts.fine, known, points),
-        "coarse": weights.coarse * _coarse(charts.coarse, known),
     }
 
 

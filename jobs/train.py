@@ -1,0 +1,132 @@
+"""Train a DensePose network, or first the teacher that fills in what was not annotated.
+
+    python jobs/train.py teacher PICTURES ANNOTATIONS --out runs/teacher
+    python jobs/train.py densepose PICTURES ANNOTATIONS --out runs/student \\
+        --teacher runs/teacher/teacher.safetensors
+
+The same command takes up a run that was cut off. A trained network is written under its authors'
+names, so that it is used like a published file: `--weights runs/student/MODEL.safetensors`.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+from torch import nn
+from torch.optim import SGD, Adam
+
+from muybridge import checkpoints, weights
+from muybridge.models.densepose import annotations, training
+from muybridge.models.densepose.config import VARIANTS
+from muybridge.models.densepose.losses import LEGACY, S1X
+from muybridge.models.densepose.model import DensePose
+from muybridge.models.densepose.teacher import Lessons, Teacher, taught
+from muybridge.run.cluster import cluster
+from muybridge.run.train import Course, Trained, train
+from muybridge.terminal import told
+
+# fmt: off
+Pictures = Annotated[Path, typer.Argument(help="The folder of the pictures.")]
+Records = Annotated[Path, typer.Argument(help="COCO DensePose annotations (JSON).")]
+Out = Annotated[Path, typer.Option(help="Where the run and what it learnt are kept; a folder that all workers see.")]  # noqa: E501
+Model = Annotated[str, typer.Option(help="The variant to train, by the name of its weights.")]
+Start = Annotated[Path | None, typer.Option("--weights", help="File or folder of the weights to start from; default: as published.")]  # noqa: E501
+Anew = Annotated[bool, typer.Option(help="Forget the surface that they know, keep detector and backbone.")]  # noqa: E501
+Filled = Annotated[Path | None, typer.Option("--teacher", help="A trained teacher, to learn from all of the body and not from points alone.")]  # noqa: E501
+Epochs = Annotated[int, typer.Option(min=1, help="How often every picture is learnt from.")]
+Rate = Annotated[float, typer.Option(min=0, help="How fast to learn.")]
+Batch = Annotated[int, typer.Option(min=1, help="Pictures a worker learns from at a time.")]
+Workers = Annotated[int, typer.Option(min=1, help="How many learn together.")]
+Gpu = Annotated[bool, typer.Option(help="Give each worker a GPU.")]
+Backbone = Annotated[bool, typer.Option(help="Let the backbone learn too.")]
+# fmt: on
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+
+
+@app.command()
+def teacher(
+    pictures: Pictures,
+    records: Records,
+    out: Out,
+    epochs: Epochs = 30,
+    rate: Rate = 1e-3,
+    batch: Batch = 8,
+    workers: Workers = 1,
+    gpu: Gpu = False,
+) -> None:
+    """Train the teacher on annotated points; it sees people alone, with their drawn parts."""
+    with told():
+        optimiser = partial(Adam, lr=rate)
+        course = Course(lambda: Lessons(Teacher()), training.example, optimiser, epochs, batch)
+        trained = _train(course, pictures, records, out, workers, gpu)
+        _keep(_named(trained, "teacher."), out / "teacher.safetensors", {"weights": "teacher"})
+
+
+@app.command()
+def densepose(
+    pictures: Pictures,
+    records: Records,
+    out: Out,
+    model: Model = "densepose_rcnn_R_50_FPN_s1x",
+    start: Start = None,
+    anew: Anew = False,
+    filled: Filled = None,
+    backbone: Backbone = True,
+    epochs: Epochs = 26,
+    rate: Rate = 0.01,
+    batch: Batch = 2,
+    workers: Workers = 1,
+    gpu: Gpu = False,
+) -> None:
+    """Train a network's surface on annotated people; its own detector is left as it is."""
+    with told():
+        weights.provide([model], start)
+        optimiser = partial(SGD, lr=rate, momentum=0.9, weight_decay=1e-4)
+        make = partial(_lessons, model, start, anew, filled, backbone)
+        course = Course(make, training.example, optimiser, epochs, batch)
+        trained = _train(course, pictures, records, out, workers, gpu)
+        theirs = training.authors(_named(trained, "network."), weights.layout(model))
+        _keep(theirs, out / f"{model}.safetensors", {"weights": model})
+
+
+def _lessons(
+    model: str, start: Path | None, anew: bool, filled: Path | None, backbone: bool
+) -> nn.Module:
+    """Make, in a worker, the network and what it is taught by."""
+    config = VARIANTS[model]
+    network = cast(DensePose, weights.load(model, start))
+    if anew:
+        training.forget(network)
+    how = training.Config(S1X if config.decoder else LEGACY, backbone)
+    return training.Lessons(network, how, taught(filled) if filled else None)
+
+
+def _train(
+    course: Course, pictures: Path, records: Path, out: Path, workers: int, gpu: bool
+) -> Trained:
+    """Train on a Ray that is there or our own, and print what each epoch came to."""
+    content = annotations.read(records)
+    for fault in content.skipped[:10]:
+        typer.echo(f"left out: {fault}", err=True)
+    rows = training.rows(content, pictures)
+    with cluster():
+        trained = train(course, rows, out / "run", workers=workers, gpu=gpu)
+    for epoch in trained.epochs:
+        typer.echo("  ".join(f"{name} {value:.4g}" for name, value in epoch.items()))
+    return trained
+
+
+def _named(trained: Trained, start: str) -> checkpoints.Tensors:
+    """Take the tensors whose names start so, without that start."""
+    ours = trained.tensors.items()
+    return {name.removeprefix(start): tensor for name, tensor in ours if name.startswith(start)}
+
+
+def _keep(tensors: checkpoints.Tensors, path: Path, about: dict[str, str]) -> None:
+    weights.save(tensors, path, about)
+    typer.echo(f"learnt: {path}")
+
+
+if __name__ == "__main__":
+    app()
