@@ -76,7 +76,8 @@ class AtOnce(nn.Module):
         layers: dict[str, Any] = dict(predictor.named_children())
         self.sizes = {name: layer.out_channels for name, layer in layers.items()}
         weight = torch.cat([layer.weight for layer in layers.values()], dim=1)
-        self.layer = nn.ConvTranspose2d(*weight.shape[:2], 4, stride=2, padding=1)
+        width, channels = weight.shape[:2]
+        self.layer = nn.ConvTranspose2d(width, channels, kernel_size=4, stride=2, padding=1)
         self.layer.weight = nn.Parameter(weight)
         self.layer.bias = nn.Parameter(torch.cat([layer.bias for layer in layers.values()]))
 
