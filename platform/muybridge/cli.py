@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,11 +16,13 @@ import typer
 from rich.console import Console
 
 from muybridge import progress, weights_commands
+from muybridge.errors import InputError
 from muybridge.run.report import Summary
 from muybridge.terminal import console, told
 
 if TYPE_CHECKING:
     from muybridge.graphs import Choice
+    from muybridge.render.overlay import Show
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,6 +52,15 @@ class Format(str, Enum):
     csv = "csv"
     json = "json"
     parquet = "parquet"
+
+
+class Drawn(str, Enum):
+    """What to draw onto a video, or of it."""
+
+    people = "people"
+    densepose = "densepose"
+    uv = "uv"
+    atlas = "atlas"
 
 
 # fmt: off
@@ -148,12 +161,23 @@ def query(
 def render(
     out: Out,
     video: Annotated[str, typer.Argument(help="The video, as it was indexed.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The MP4 to write.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The MP4 to write; a PNG for the atlas.")
+    ],
+    show: Annotated[
+        Drawn | None, typer.Option(help="What to draw. Default: joints, or surfaces without them.")
+    ] = None,
+    track: Annotated[int | None, typer.Option(help="Whose atlas, by their number.")] = None,
     endpoint_url: Endpoint = None,
 ) -> None:
-    """Draw boxes with track ids, skeletons and the time onto a video."""
+    """Draw boxes with track ids and skeletons or body surfaces onto a video, or a texture atlas."""
     with told():
-        _draw(out, video, output, endpoint_url)
+        if track is not None and show is not Drawn.atlas:
+            raise InputError("--track says whose atlas is wanted: give --show atlas with it")
+        if show is Drawn.atlas:
+            _texture(out, video, track, output, endpoint_url)
+        else:
+            _draw(out, video, output, endpoint_url, show.value if show else None)
 
 
 @app.command()
@@ -353,22 +377,37 @@ def _index(
     return summary
 
 
-def _draw(out: str, video: str, output: Path, endpoint: str | None) -> None:
+def _draw(
+    out: str, video: str, output: Path, endpoint: str | None, show: Show | None = None
+) -> None:
     """Draw people onto a video with a display, and print where it is."""
     from muybridge.render.overlay import overlay
 
-    with rich.progress.Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("drawing", total=None)
-        made = overlay(
-            out,
-            video,
-            output,
-            endpoint,
-            lambda done, of: bar.update(task, completed=done, total=of),
-        )
+    with _bar("drawing") as moved:
+        made = overlay(out, video, output, endpoint, moved, show)
     console.print(
         f"overlay: {made.path} ({made.frames} of {made.frames_indexed} frames, {made.sound})"
     )
+
+
+def _texture(out: str, video: str, track: int | None, output: Path, endpoint: str | None) -> None:
+    """Gather a person's texture with a display, and print where it is."""
+    from muybridge.render.atlas import atlas
+
+    if output.suffix.lower() != ".png":
+        raise InputError(f"{output}: an atlas is written as PNG; name it {output.stem}.png")
+    with _bar("gathering") as moved:
+        made = atlas(out, video, track, endpoint, moved)
+    made.save(output)
+    console.print(f"atlas: {output} ({made.coverage:.0%} of the body was seen)")
+
+
+@contextmanager
+def _bar(task: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far something is: give a function that takes what is done, and of how many."""
+    with rich.progress.Progress(console=Console(stderr=True), transient=True) as bar:
+        number = bar.add_task(task, total=None)
+        yield lambda done, of: bar.update(number, completed=done, total=of)
 
 
 def _answer(out: str, sql: str, format: Format = Format.table, endpoint: str | None = None) -> None:

@@ -25,7 +25,13 @@ Box = tuple[int, int, tuple[float, float, float, float]]  # frame, track, left t
 def output(tmp_path: Path) -> Callable[..., str]:
     """Make an output that knows one video, and people in it: (frame, track, box) each."""
 
-    def make(video: Path, boxes: Sequence[Box] = (), joints: bool = False, **more: Any) -> str:
+    def make(
+        video: Path,
+        boxes: Sequence[Box] = (),
+        joints: bool = False,
+        densepose: Sequence[dict[str, Any]] = (),
+        **more: Any,
+    ) -> str:
         index = probe(str(video))
         row = {
             "video_id": "v",
@@ -46,7 +52,12 @@ def output(tmp_path: Path) -> Callable[..., str]:
             | {"x": x, "y": np.linspace(person["top"], person["bottom"], 33).tolist()}
             for person, x in zip(people, middle, strict=True)
         ]
-        rows = {"videos": [row], "people": people, "keypoints": keypoints if joints else []}
+        rows = {
+            "videos": [row],
+            "people": people,
+            "keypoints": keypoints if joints else [],
+            "densepose": list(densepose),
+        }
         return written(tmp_path / "out", rows)
 
     return make

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow.dataset as ds
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from muybridge.errors import InputError
-from muybridge.render.draw import draw
+from muybridge.render.draw import Person, draw
 from muybridge.render.movie import Movie
-from muybridge.render.rows import Seen, find, seen
+from muybridge.render.rows import Seen, Surfaces, find, seen
 from muybridge.render.sound import begins
+from muybridge.render.surface import paint
 from muybridge.store import query
 from muybridge.store.inputs import locate
 from muybridge.video.clips import clips
@@ -26,6 +27,7 @@ from muybridge.video.process import Decoder
 
 CHUNK = 8  # frames at a time
 Shown = tuple[int, float, NDArray[np.uint8]]  # number of the frame, its time in seconds, picture
+Show = Literal["people", "densepose", "uv"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,33 @@ class Written:
     sound: str
 
 
-def _nothing(done: int, of: int) -> None:
-    pass
+def nothing(done: int, of: int) -> None:
+    """Take no notice of how far it is."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Be one video of an output: its ``row`` of ``videos``, who is seen in it, and what to open."""
+
+    row: dict[str, Any]
+    people: Seen
+    surfaces: Surfaces
+    name: str
+
+    def index(self, decoder: Decoder) -> VideoIndex:
+        """Index the video's frames, or raise InputError if it is not the one that was analysed."""
+        index = decoder.probe(self.name, self.row["uri"])
+        if len(index.pts) != self.row["frames"]:
+            raise InputError(
+                f"{self.name}: has {len(index.pts)} frames, but {self.row['frames']} were indexed: "
+                "it is another video or has changed; index it again"
+            )
+        return index
+
+    def shows(self) -> Show:
+        """Say what there is to show: joints or boxes, or the parts where there are no joints."""
+        joints = self.people.skeleton is not None
+        return "people" if joints or not self.surfaces.tracks() else "densepose"
 
 
 def overlay(
@@ -47,82 +74,97 @@ def overlay(
     video: str,
     output: Path,
     endpoint: str | None = None,
-    progress: Callable[[int, int], None] = _nothing,
+    progress: Callable[[int, int], None] = nothing,
+    show: Show | None = None,
 ) -> Written:
-    """Draw boxes with track ids, skeletons and the time onto a video; write H.264 in MP4.
+    """Draw people onto a video; write H.264 in MP4.
 
-    ``video`` is a path, an address or a file name that ``out`` knows. Frames keep their times; the
-    movie begins with 0 where the file begins. ``progress`` is told frames done and of how many.
+    Beside boxes, track ids and the time: skeletons (``people``), the parts of the body's surface
+    (``densepose``), or U and V on it (``uv``); None shows what there is. ``video`` is a path, an
+    address or a file name that ``out`` knows. Frames keep their times; the movie begins with 0
+    where the file begins. ``progress`` is told frames done and of how many.
     """
-    row, people, source = _open(out, video, endpoint)
-    if os.path.exists(output) and os.path.exists(source) and os.path.samefile(output, source):
+    source = opened(out, video, endpoint)
+    show = show or source.shows()
+    if (
+        os.path.exists(output)
+        and os.path.exists(source.name)
+        and os.path.samefile(output, source.name)
+    ):
         raise InputError(f"{output}: is the video itself; name another file to write")
+    if show != "people" and not source.surfaces.tracks():
+        raise InputError(
+            f"{video}: --show {show} was asked for, and the output holds no surfaces of it; "
+            "index it with --graph densepose"
+        )
     with Decoder() as decoder:
-        index = _index(decoder, source, row)
-        origin = min(float(index.times[0]), begins(source))
-        sound = source if index.has_audio else None
+        index = source.index(decoder)
+        origin = min(float(index.times[0]), begins(source.name))
+        sound = source.name if index.has_audio else None
         with Movie(output, index.fps, sound, origin) as movie:
             done = 0
-            for frame, seconds, picture in _pictures(decoder, index):
-                movie.show(draw(picture, *_on(people, frame, seconds)), seconds)
+            for frame, seconds, picture in pictures(decoder, index):
+                movie.show(drawn(source, picture, frame, seconds, show), seconds)
                 progress(done := done + 1, len(index.pts))
     return Written(output, done, len(index.pts), movie.sound)
 
 
 def still(out: str, video: str, output: Path, endpoint: str | None = None) -> int:
     """Write the frame on which most can be seen as a picture; return its number."""
-    row, people, source = _open(out, video, endpoint)
+    source = opened(out, video, endpoint)
     with Decoder() as decoder:
-        index = _index(decoder, source, row)
-        best = _best(people)
-        for frame, seconds, picture in _pictures(decoder, index, best, best + 1):
-            Image.fromarray(draw(picture, *_on(people, frame, seconds))).save(output)
+        index = source.index(decoder)
+        best = _best(source.people)
+        for frame, seconds, picture in pictures(decoder, index, best, best + 1):
+            shown = drawn(source, picture, frame, seconds, source.shows())
+            Image.fromarray(shown).save(output)
     return best
 
 
-def _open(out: str, video: str, endpoint: str | None) -> tuple[dict[str, Any], Seen, str]:
-    """Find a video's row, its people, and what to open to read it."""
-    opened = query.open(out, endpoint)
-    row = find(opened.videos, video)
+def drawn(
+    source: Source, picture: NDArray[np.uint8], frame: int, seconds: float, show: Show
+) -> NDArray[np.uint8]:
+    """Draw what is known of a frame into a copy of its picture."""
+    known, people, caption = _on(source.people, frame, seconds)
+    if show == "people":
+        return draw(picture, people, caption)
+    boxes = [replace(person, skeleton=None) for person in people]
+    return draw(paint(picture, source.surfaces.at(known), show), boxes, caption)
+
+
+def opened(out: str, video: str, endpoint: str | None) -> Source:
+    """Find a video in an output: its row, its people, its surfaces, and what to open to read it."""
+    tables = query.open(out, endpoint)
+    row = find(tables.videos, video)
     of_video = ds.field("video_id") == row["video_id"]
     people, keypoints = (
-        opened.parts(name).to_table(filter=of_video) for name in ("people", "keypoints")
+        tables.parts(name).to_table(filter=of_video) for name in ("people", "keypoints")
     )
-    source = video if os.path.exists(video) else locate(row["uri"], endpoint)
-    return row, seen(row, people, keypoints), source
+    name = video if os.path.exists(video) else locate(row["uri"], endpoint)
+    surfaces = Surfaces(tables.parts("densepose").filter(of_video))
+    return Source(row, seen(row, people, keypoints), surfaces, name)
 
 
-def _index(decoder: Decoder, source: str, row: dict[str, Any]) -> VideoIndex:
-    index = decoder.probe(source, row["uri"])
-    if len(index.pts) != row["frames"]:
-        raise InputError(
-            f"{source}: has {len(index.pts)} frames, but {row['frames']} were indexed: it is "
-            "another video or has changed; index it again"
-        )
-    return index
-
-
-def _pictures(
+def pictures(
     decoder: Decoder, index: VideoIndex, first: int = 0, stop: int | None = None
 ) -> Iterator[Shown]:
     """Decode frames in order, from a number up to another; those that are damaged are left out."""
     for clip in clips(index, index.source, ""):
         wanted = np.clip(clip["core"], first, stop)
         start, end = np.searchsorted(clip["frame_index"], wanted).tolist()
-        for rows, pictures in decoder.frames(clip).chunks(CHUNK, start, end):
-            for row, picture in zip(rows.tolist(), pictures, strict=True):
+        for rows, shown in decoder.frames(clip).chunks(CHUNK, start, end):
+            for row, picture in zip(rows.tolist(), shown, strict=True):
                 yield int(clip["frame_index"][row]), float(clip["times"][row]), picture
 
 
-def _on(people: Seen, frame: int, seconds: float) -> tuple[list[Any], str]:
-    """Say who is drawn on a frame and what is written below."""
+def _on(people: Seen, frame: int, seconds: float) -> tuple[int, list[Person], str]:
+    """Say of which frame is known who is drawn on one, who that is, and what is written below."""
     known, persons = people.at(frame, seconds)
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(int(minutes), 60)
     clock = f"{hours}:{minutes:02d}:{rest:06.3f}" if hours else f"{minutes}:{rest:06.3f}"
-    return persons, f"{clock}   frame {frame}" + (
-        f"   people of frame {known}" if known != frame else ""
-    )
+    other = f"   people of frame {known}" if known != frame else ""
+    return known, persons, f"{clock}   frame {frame}{other}"
 
 
 def _best(people: Seen) -> int:

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from muybridge.errors import InputError
 from muybridge.geometry.skeletons import SKELETONS, Skeleton
 from muybridge.render.draw import Person
+from muybridge.render.surface import Surface, read
 
 MOST = 5  # names in a message
+WINDOW = 256  # frames whose surfaces are held at a time
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,35 @@ class Seen:
         if frame in self.frames[near] or not gaps or min(gaps) > self.hold:
             return frame
         return int(self.frames[near[gaps.index(min(gaps))]])
+
+
+class Surfaces:
+    """Give the surfaces of one video frame by frame; ``rows`` are those of its table ``densepose``.
+
+    They are read a few hundred frames at a time: those of a long video are large.
+    """
+
+    def __init__(self, rows: ds.Dataset) -> None:
+        self._rows = rows
+        self._window, self._held = -1, dict[int, list[Surface]]()
+
+    def at(self, frame: int) -> list[Surface]:
+        """Give the surfaces seen in a frame."""
+        if frame // WINDOW != self._window:
+            self._window, self._held = frame // WINDOW, {}
+            number = ds.field("frame")
+            near = (number >= self._window * WINDOW) & (number < (self._window + 1) * WINDOW)
+            for row in self._rows.to_table(filter=near).to_pylist():
+                box = [row[side] for side in ("left", "top", "right", "bottom")]
+                surface = read(row["track_id"], box, row["parts"], row["uv"])
+                self._held.setdefault(row["frame"], []).append(surface)
+        return self._held.get(frame, [])
+
+    def tracks(self) -> dict[int, tuple[int, int]]:
+        """Say of whom there are surfaces: number, first and last frame."""
+        rows = self._rows.to_table(["track_id", "frame"]).group_by("track_id")
+        spans = rows.aggregate([("frame", "min"), ("frame", "max")]).sort_by("track_id").to_pylist()
+        return {span["track_id"]: (span["frame_min"], span["frame_max"]) for span in spans}
 
 
 def find(videos: pa.Table, name: str) -> dict[str, Any]:
