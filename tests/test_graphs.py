@@ -1,0 +1,141 @@
+"""The product's graphs by name: what a choice makes, and what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from muybridge import graphs
+from muybridge.columns import GIVEN
+from muybridge.errors import InputError
+from muybridge.graph import faults
+from muybridge.graphs import DENSEPOSE, DETECTORS, GRAPHS, OPENPOSE, Choice, build, written
+from muybridge.stages import openpose
+
+PEOPLE = ("videos", "people", "tracks", "errors")
+KEYPOINT = "keypointrcnn_resnet50_fpn"
+
+
+def stages(choice: Choice) -> list[str]:
+    return [stage.name for stage in build(choice)]
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_graph_can_be_wired(name):
+    assert faults(build(Choice(name)), GIVEN) == []
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [
+        (Choice(), ["decode", "people"]),
+        (Choice("detect"), ["decode", "detect"]),
+        (Choice("openpose"), ["decode", "openpose"]),
+        (Choice("densepose"), ["decode", "densepose"]),
+        (Choice("densepose", tables=("people",)), ["decode", "detect"]),
+        (Choice("densepose", tables=("densepose",)), ["decode", "densepose"]),
+        (Choice("densepose", detector=DENSEPOSE), ["decode", "densepose"]),
+        (Choice("densepose", detector=KEYPOINT), ["decode", "detect", "densepose"]),
+        (Choice("densepose", detect_every=5), ["decode", "detect", "densepose"]),
+        (Choice("densepose", detector=KEYPOINT, tables=("keypoints",)), ["decode", "detect"]),
+        (Choice("detect", tables=("videos",)), ["decode", "detect"]),
+    ],
+)
+def test_only_the_stages_that_the_tables_need_run(choice, names):
+    assert stages(choice) == names
+    assert faults(build(choice), GIVEN) == []
+
+
+@pytest.mark.parametrize(
+    ("choice", "tables"),
+    [
+        (Choice(), ("videos", "people", "keypoints", "joints3d", "tracks", "errors")),
+        (Choice(tables=("people",)), PEOPLE),
+        (Choice(tables=("joints3d",)), ("videos", "people", "joints3d", "tracks", "errors")),
+        (Choice("detect"), PEOPLE),
+        (Choice("detect", detector=KEYPOINT), (*PEOPLE[:2], "keypoints", *PEOPLE[2:])),
+        (Choice("densepose", tables=("densepose",)), (*PEOPLE[:2], "densepose", *PEOPLE[2:])),
+        (Choice("densepose", tables=("people",)), PEOPLE),
+        (Choice("detect", tables=("errors",)), ("videos", "errors")),
+    ],
+)
+def test_only_the_tables_wanted_and_whose_they_are_get_rows(choice, tables):
+    assert written(build(choice)) == tables
+
+
+def test_fewer_tables_are_another_output():
+    assert build(Choice())[1].identity != build(Choice(tables=("people",)))[1].identity
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (Choice("trucks"), "there is no graph 'trucks'; there are embedded, detect"),
+        (Choice(detector=KEYPOINT), "--detector: means nothing to it; it takes no options"),
+        (Choice("detect", model=DENSEPOSE), "--model: means nothing to it; it takes --detector"),
+        (Choice("openpose", detect_every=2), "--detect-every: means nothing to it"),
+        (Choice("openpose", size=370), "--size: is 370; give 32 or more pixels, in steps of 16"),
+        (Choice("densepose", model="openpose_coco"), "--model: there is no 'openpose_coco'"),
+        (Choice("densepose", precision="int8"), "there are float32, bfloat16"),
+        (Choice("densepose", min_score=80), "--min-score: is 80; give 0 to 1"),
+        (Choice("densepose", detect_every=0), "--detect-every: is 0"),
+        (Choice("densepose", weights=Path("/no/where")), "--weights: there is no /no/where"),
+        (Choice("detect", tables=("trucks",)), "--tables: there is no 'trucks'"),
+        (Choice("detect", tables=("densepose",)), "--tables: densepose gets no rows from it"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(choice, said):
+    with pytest.raises(InputError) as refused:
+        build(choice)
+    assert said in str(refused.value)
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    with pytest.raises(InputError) as refused:
+        build(Choice("detect", detector="yolo", size=3, detect_every=-1))
+    assert str(refused.value).count("\n") == 3
+
+
+def test_one_file_cannot_hold_the_weights_of_two_models(tmp_path):
+    (tmp_path / "one.pkl").touch()
+    with pytest.raises(InputError, match="give the folder in which both are"):
+        build(Choice("densepose", detector=KEYPOINT, weights=tmp_path / "one.pkl"))
+
+
+def test_missing_weights_of_all_stages_are_told_at_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("MUYBRIDGE_CACHE", str(tmp_path))
+    made = build(Choice("densepose", detector=KEYPOINT))
+    missing = [text for stage in made for text in stage.missing()]
+    assert [text.split()[0] for text in missing] == [KEYPOINT, DENSEPOSE]
+    assert all("muybridge weights fetch" in text for text in missing)
+
+
+def test_a_configuration_is_read_as_a_choice():
+    said = {"graph": "densepose", "weights": "/w", "tables": ["people"], "detect_every": 3}
+    wanted = Choice("densepose", weights=Path("/w"), tables=("people",), detect_every=3)
+    assert graphs.choice(said) == wanted
+    assert graphs.choice({}) == Choice()
+    with pytest.raises(InputError, match=r"there is no grahp; there are graph, model"):
+        graphs.choice({"grahp": "detect"})
+
+
+def test_the_names_are_those_of_the_stages():
+    assert set(OPENPOSE) == set(openpose.COLUMNS)
+    assert len(DETECTORS) == len(set(DETECTORS)) == 25
+
+
+def test_every_graph_is_described_with_what_it_needs():
+    said = graphs.described()
+    for name, kind in GRAPHS.items():
+        assert f"{name}: {kind.about}" in said
+        assert all(weights in said for weights in kind.weights)
+
+
+def test_the_embedded_graph_does_without_torch():
+    code = (
+        "import sys; from muybridge import graphs; graphs.build(); sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
