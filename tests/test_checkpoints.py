@@ -158,6 +158,15 @@ def test_safetensors_are_written_and_read_with_what_is_known(tmp_path, theirs):
     assert all(torch.equal(again[name], tensor) for name, tensor in theirs.items())
 
 
+def test_tensors_that_share_their_numbers_are_written_as_two(tmp_path):
+    shared = torch.arange(4.0)
+    write({"a": shared, "b": shared[:2]}, tmp_path / "model.safetensors", {})
+    assert [t.tolist() for t in read(tmp_path / "model.safetensors").values()] == [
+        [0, 1, 2, 3],
+        [0, 1],
+    ]
+
+
 def test_safetensors_cut_off_or_with_a_huge_header_are_refused(tmp_path):
     path = tmp_path / "model.safetensors"
     write({"a": torch.zeros(10)}, path, {})

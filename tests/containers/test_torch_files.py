@@ -102,14 +102,9 @@ def test_a_whole_module_is_refused_by_name(saved):
         read(saved(torch.nn.Linear(1, 1)))
 
 
-@pytest.mark.parametrize(
-    "tensor",
-    [torch.eye(2).to_sparse(), torch.quantize_per_tensor(torch.ones(2), 1, 0, torch.qint8)],
-    ids=["sparse", "quantised"],
-)
-def test_other_tensors_than_plain_ones_are_refused(saved, tensor):
+def test_other_tensors_than_plain_ones_are_refused(saved):
     with pytest.raises(CheckpointError, match="refused"):
-        read(saved({"a": tensor}))
+        read(saved({"a": torch.eye(2).to_sparse()}))
 
 
 @pytest.mark.parametrize("dtype", [torch.bool, torch.complex64])
@@ -139,17 +134,31 @@ def test_a_storage_that_claims_more_than_there_is_is_refused(saved):
     path = saved({"a": torch.zeros(300)})
     whole = path.read_bytes()
     claim = b"M" + (300).to_bytes(2, "little")
-    assert whole.count(claim) == 2  # of the storage, and in the tensor's shape
+    assert whole.count(claim) == 2  # first of the storage, then in the tensor's shape
     if whole.startswith(b"PK"):
         pickled = io.BytesIO()
         with zipfile.ZipFile(path) as old, zipfile.ZipFile(pickled, "w") as new:
             for info in old.infolist():
-                data = old.read(info).replace(claim, b"J\xff\xff\xff\x7f")
+                data = old.read(info).replace(claim, b"J\xff\xff\xff\x7f", 1)
                 new.writestr(info.filename, data)
         path.write_bytes(pickled.getvalue())
     else:
-        path.write_bytes(whole.replace(claim, b"J\xff\xff\xff\x7f"))
+        path.write_bytes(whole.replace(claim, b"J\xff\xff\xff\x7f", 1))
     with pytest.raises(CheckpointError, match="claim 8,589,934,588 bytes"):
+        read(path)
+
+
+def test_a_storage_that_claims_more_than_its_own_part_of_the_archive_is_refused(tmp_path):
+    path = tmp_path / "model.pth"
+    torch.save({"a": torch.zeros(300), "b": torch.zeros(4000)}, path)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(archive, "w") as new:
+        for info in old.infolist():
+            claim = b"M" + (300).to_bytes(2, "little")
+            longer = b"M" + (1000).to_bytes(2, "little")
+            new.writestr(info.filename, old.read(info).replace(claim, longer))
+    path.write_bytes(archive.getvalue())
+    with pytest.raises(CheckpointError, match="claim 4,000 bytes and the file has 1,200"):
         read(path)
 
 

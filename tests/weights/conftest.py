@@ -30,6 +30,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.data, self.version = b"", '"one"'
         self.ranges, self.sums = True, True  # does it know Range, does it give an ETag
+        self.conditions = True  # does it know If-Range
         self.break_after: list[int] = []  # bytes of the next answers after which it breaks off
         self.codes: list[int] = []  # of the next answers
         self.between: Callable[[], None] = lambda: None
@@ -66,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _start(self) -> int:
         asked = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        same = self.headers.get("If-Range") == self.server.version
+        same = self.headers.get("If-Range") == self.server.version or not self.server.conditions
         return int(asked[1]) if asked and same and self.server.ranges else 0
 
     def log_message(self, *_: object) -> None:

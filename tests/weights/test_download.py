@@ -53,11 +53,11 @@ def test_a_file_that_is_there_is_not_asked_for(server, target):
 
 
 def test_it_goes_on_where_the_connection_broke_off(server, target):
-    server.break_after = [1_000_000, 0, 1_000_000, 500_000]
+    server.break_after = [1_000_000, 0, 1_000_000, 500_000, *[10] * 6]
     fetch(server, target)
     assert target.read_bytes() == DATA
     assert server.asked[:3] == ["", "bytes=1000000-", "bytes=1000000-"]
-    assert server.asked[3:] == ["bytes=2000000-", "bytes=2500000-"]
+    assert server.asked[3:6] == ["bytes=2000000-", "bytes=2500000-", "bytes=2500010-"]
 
 
 def test_another_process_goes_on_where_one_was_stopped(server, target):
@@ -95,12 +95,35 @@ def test_a_file_that_changes_between_two_tries_is_fetched_anew(server, target):
     assert target.read_bytes() == DATA[::-1]
 
 
+def test_a_file_that_changes_is_noticed_even_if_the_server_does_not_mind(server, target):
+    server.break_after, server.conditions = [1_000_000], False
+
+    def change() -> None:
+        server.data, server.version = DATA[::-1], '"two"'
+
+    server.between = change
+    fetch(server, target, sha256="")
+    assert target.read_bytes() == DATA[::-1]
+
+
+def test_a_version_that_is_no_longer_named_is_not_gone_on_from(server, target):
+    server.break_after = [1_000_000, 2_000_000]
+
+    def change() -> None:
+        server.version, server.sums = '"two"', False
+
+    server.between = change
+    fetch(server, target)
+    assert server.asked == ["", "bytes=1000000-", ""]
+
+
 def test_a_part_that_is_whole_is_taken(server, target):
     target.parent.mkdir()
     download.Part(target).data.write_bytes(DATA)
     download.Part(target).version.write_text(server.version)
     fetch(server, target)
     assert (target.read_bytes(), left(target)) == (DATA, ["model.pkl"])
+    assert server.asked == [f"bytes={len(DATA)}-"]
 
 
 def test_a_part_that_is_longer_than_the_file_is_thrown_away(server, target):

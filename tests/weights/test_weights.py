@@ -118,6 +118,14 @@ def test_a_folder_may_hold_published_or_converted_files(file, theirs, tmp_path, 
     assert weights.identity("tiny", folder)["sha256"] == published.sha256
 
 
+def test_what_a_folder_holds_comes_before_the_cache(file, theirs, tmp_path):
+    file()
+    weights.provide(["tiny"])
+    mine = {name: tensor + 1 for name, tensor in theirs.items()}
+    torch.save(mine, tmp_path / "tiny_v1.pth")
+    assert holds(weights.load("tiny", tmp_path), mine)
+
+
 def test_what_a_folder_lacks_is_looked_for_in_the_cache(file, theirs, tmp_path):
     file()
     empty = tmp_path / "empty"
