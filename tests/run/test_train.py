@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from muybridge.errors import InputError, OutputError
-from muybridge.run.train import Course, train
+from muybridge.run.train import Course, batches, train
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 ROWS = [{"x": x / 20} for x in range(40)]
 
 
@@ -50,36 +50,50 @@ def losses(trained):
     return [epoch["loss"] for epoch in trained.epochs]
 
 
-def test_two_workers_learn_together_and_a_broken_row_costs_itself_only(cluster, tmp_path):
-    rows = [*ROWS, {"x": "broken"}]
-    trained = train(course(8), rows, tmp_path / "run", workers=2)
-    assert [epoch["epoch"] for epoch in trained.epochs] == list(range(1, 9))
-    assert all(39 <= epoch["examples"] <= 40 for epoch in trained.epochs)
+@pytest.fixture(scope="module")
+def whole(cluster, tmp_path_factory):
+    """A run of five epochs by one worker, and where it is kept."""
+    out = tmp_path_factory.mktemp("train") / "whole"
+    return train(course(5), ROWS, out), out
+
+
+def test_it_learns_and_tells_of_each_epoch(whole):
+    trained, _ = whole
+    assert [epoch["epoch"] for epoch in trained.epochs] == [1, 2, 3, 4, 5]
+    assert [epoch["examples"] for epoch in trained.epochs] == [40] * 5
     assert losses(trained)[-1] < losses(trained)[0] / 100
     assert trained.tensors["line.weight"].item() == pytest.approx(3, abs=0.2)
 
 
-def test_a_run_goes_on_after_a_worker_died_and_ends_as_if_none_had(cluster, tmp_path):
+def test_two_workers_learn_together_and_a_broken_row_costs_itself_only(cluster, tmp_path):
+    trained = train(course(5), [*ROWS, {"x": "broken"}], tmp_path / "run", workers=2)
+    assert all(39 <= epoch["examples"] <= 40 for epoch in trained.epochs)
+    assert losses(trained)[-1] < losses(trained)[0] / 100
+
+
+def test_a_run_goes_on_after_a_worker_died_and_ends_as_if_none_had(whole, tmp_path):
     deadly = str(tmp_path / "died")
-    died = train(course(5, deadly=deadly), ROWS, tmp_path / "one")
+    died = train(course(5, deadly=deadly), ROWS, tmp_path / "run")
     assert os.path.exists(deadly)
-    whole = train(course(5), ROWS, tmp_path / "two")
-    assert losses(died) == pytest.approx(losses(whole))
+    assert losses(died) == pytest.approx(losses(whole[0]))
 
 
-def test_a_run_that_ended_is_taken_up_by_a_longer_one(cluster, tmp_path):
-    first = train(course(2), ROWS, tmp_path / "run")
-    more = train(course(4), ROWS, tmp_path / "run")
-    assert losses(more)[:2] == losses(first)
-    assert len(more.epochs) == 4
-    again = train(course(4), ROWS, tmp_path / "run")
-    assert losses(again) == losses(more)
+def test_a_run_that_ended_is_taken_up_by_a_longer_one_but_not_by_another_network(whole):
+    trained, out = whole
+    more = train(course(6), ROWS, out)
+    assert losses(more)[:5] == losses(trained)
+    assert len(more.epochs) == 6
     with pytest.raises(OutputError, match="another network"):
-        train(course(6, width=2), ROWS, tmp_path / "run")
+        train(course(7, width=2), ROWS, out)
 
 
-def test_nothing_to_learn_from_is_told(cluster, tmp_path):
-    with pytest.raises(InputError, match="1 workers cannot learn from 0 examples"):
-        train(course(1), [], tmp_path / "none")
+def test_too_little_to_learn_from_is_told(tmp_path):
+    with pytest.raises(InputError, match="2 workers cannot learn from 1 examples"):
+        train(course(1), ROWS[:1], tmp_path, workers=2)
     with pytest.raises(InputError, match="none of the first 2 examples can be read"):
-        train(course(1), [{"x": "broken"}] * 2, tmp_path / "broken")
+        next(batches(course(1), [{"x": "broken"}] * 2))
+
+
+def test_where_nothing_of_a_batch_can_be_read_the_one_before_comes_again():
+    rows = [{"x": 1.0}] * 5 + [{"x": "broken"}] * 5 + [{"x": 2.0}, {"x": "broken"}]
+    assert list(batches(course(1), rows)) == [[1.0] * 5, [1.0] * 5, [2.0]]

@@ -94,49 +94,7 @@ def train(
     return Trained(state["tensors"], tuple(state["epochs"]))
 
 
-def _learn(given: Mapping[str, Any]) -> None:
-    """Be one worker: learn epoch by epoch, and report after each."""
-    course: Course = given["course"]
-    torch.manual_seed(course.seed)
-    lessons = course.make()
-    optimiser = course.optimiser([p for p in lessons.parameters() if p.requires_grad])
-    done = _resume(lessons, optimiser)
-    taught = ray.train.torch.prepare_model(lessons)
-    context = ray.train.get_context()
-    for epoch in range(len(done) + 1, course.epochs + 1):
-        torch.manual_seed(course.seed + 1000 * epoch + context.get_world_rank())
-        rows = _share(given["rows"], course.seed + epoch, context)
-        means = _epoch(taught, optimiser, _batches(course, rows))
-        done = [*done, {"epoch": epoch, **means}]
-        _report(lessons, optimiser, done)
-
-
-def _epoch(
-    taught: nn.Module, optimiser: torch.optim.Optimizer, batches: Iterable[list[Example]]
-) -> Metrics:
-    """Learn from every batch once; return the mean losses of all workers together."""
-    totals = defaultdict[str, float](float)
-    taught.train()
-    for examples in batches:
-        losses = taught(examples)
-        loss = sum(losses.values(), torch.zeros(()))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        for name, value in {**losses, "loss": loss}.items():
-            totals[name] += float(value.detach()) * len(examples)
-        totals["examples"] += len(examples)
-    return _together(totals)
-
-
-def _share(rows: Sequence[Row], seed: int, context: Any) -> list[Row]:
-    """Draw an order of all rows, and take this worker's part; all workers get as many."""
-    world, rank = context.get_world_size(), context.get_world_rank()
-    order = np.random.default_rng(seed).permutation(len(rows))
-    return [rows[i] for i in order[rank::world][: len(rows) // world]]
-
-
-def _batches(course: Course, rows: Sequence[Row]) -> Iterator[list[Example]]:
+def batches(course: Course, rows: Sequence[Row]) -> Iterator[list[Example]]:
     """Read rows batch by batch, one ahead; where none of a batch can be read the last comes again.
 
     So all workers take as many steps, which averaging gradients asks for.
@@ -154,6 +112,48 @@ def _batches(course: Course, rows: Sequence[Row]) -> Iterator[list[Example]]:
             if not last:
                 raise InputError(f"none of the first {len(now)} examples can be read")
             yield last
+
+
+def _learn(given: Mapping[str, Any]) -> None:
+    """Be one worker: learn epoch by epoch, and report after each."""
+    course: Course = given["course"]
+    torch.manual_seed(course.seed)
+    lessons = course.make()
+    optimiser = course.optimiser([p for p in lessons.parameters() if p.requires_grad])
+    done = _resume(lessons, optimiser)
+    taught = ray.train.torch.prepare_model(lessons)
+    context = ray.train.get_context()
+    for epoch in range(len(done) + 1, course.epochs + 1):
+        torch.manual_seed(course.seed + 1000 * epoch + context.get_world_rank())
+        rows = _share(given["rows"], course.seed + epoch, context)
+        means = _epoch(taught, optimiser, batches(course, rows))
+        done = [*done, {"epoch": epoch, **means}]
+        _report(lessons, optimiser, done)
+
+
+def _epoch(
+    taught: nn.Module, optimiser: torch.optim.Optimizer, lots: Iterable[list[Example]]
+) -> Metrics:
+    """Learn from every batch once; return the mean losses of all workers together."""
+    totals = defaultdict[str, float](float)
+    taught.train()
+    for examples in lots:
+        losses = taught(examples)
+        loss = sum(losses.values(), torch.zeros(()))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        for name, value in {**losses, "loss": loss}.items():
+            totals[name] += float(value.detach()) * len(examples)
+        totals["examples"] += len(examples)
+    return _together(totals)
+
+
+def _share(rows: Sequence[Row], seed: int, context: Any) -> list[Row]:
+    """Draw an order of all rows, and take this worker's part; all workers get as many."""
+    world, rank = context.get_world_size(), context.get_world_rank()
+    order = np.random.default_rng(seed).permutation(len(rows))
+    return [rows[i] for i in order[rank::world][: len(rows) // world]]
 
 
 def _together(totals: Mapping[str, float]) -> Metrics:

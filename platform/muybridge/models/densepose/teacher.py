@@ -154,7 +154,7 @@ def inpainted(
     if not people:
         return []
     device = next(teacher.parameters()).device
-    empty = [_emptied(person, spacing) for person in people]
+    empty = [grid(person, spacing) for person in people]
     known = targets(empty, truth := boxes(people), truth)
     charts = teacher(crops([(picture, people)], known, teacher.config.side).to(device))
     charts = replace(charts, **{name: maps.cpu() for name, maps in vars(charts).items()})
@@ -167,12 +167,12 @@ def inpainted(
     ends = np.cumsum([len(person.x) for person in empty])[:-1]
     said = zip(*(np.split(value.cpu().numpy(), ends) for value in (part, u, v)), strict=True)
     return [
-        _joined(person, replace(bare, part=part, u=u, v=v))
+        joined(person, replace(bare, part=part, u=u, v=v))
         for person, bare, (part, u, v) in zip(people, empty, said, strict=True)
     ]
 
 
-def _emptied(person: Person, spacing: int) -> Person:
+def grid(person: Person, spacing: int) -> Person:
     """Take the annotated points away; put points in a grid on the drawn body, of nothing known."""
     at = np.arange(spacing // 2, SQUARE, spacing)
     y, x = (at[index] for index in np.nonzero(person.drawn[np.ix_(at, at)]))
@@ -183,7 +183,7 @@ def _emptied(person: Person, spacing: int) -> Person:
     return replace(person, **place, part=nothing.astype(np.int64), u=nothing, v=nothing)
 
 
-def _joined(person: Person, more: Person) -> Person:
+def joined(person: Person, more: Person) -> Person:
     """Add the points of ``more`` to those of a person."""
     names = ("x", "y", "part", "u", "v")
     return replace(
