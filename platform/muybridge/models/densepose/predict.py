@@ -18,6 +18,9 @@ from muybridge.models.densepose.swift import Precision, Swift
 
 Boxes = NDArray[np.float32]
 
+# A GPU's convolutions would otherwise keep only 10 bits of a float32.
+EXACTLY = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -56,6 +59,7 @@ class _Chosen:
 
 
 @torch.inference_mode()
+@EXACTLY
 def detect(predictor: Predictor, pictures: Sequence[Picture]) -> list[Found]:
     """Find the people in RGB pictures (H, W, 3) of any sizes."""
     if not pictures:
@@ -66,6 +70,7 @@ def detect(predictor: Predictor, pictures: Sequence[Picture]) -> list[Found]:
 
 
 @torch.inference_mode()
+@EXACTLY
 def see(
     predictor: Predictor,
     pictures: Sequence[Picture],
