@@ -35,7 +35,7 @@ class JointTracker:
         before = list(self.last.items())
         reach = [NEAR + SPEED * (time - then) for _, (then, _) in before]
         parts = [moved(was, joints) / far for far, (_, (_, was)) in zip(reach, before, strict=True)]
-        costs = np.array(parts).reshape(-1, len(seen))
+        costs = np.array(parts).reshape(len(before), len(seen))
         for row, column in assign(np.where(costs < 1, costs, np.inf)).tolist():
             known[column] = before[row][0]
         ids = self.tracker.update(time, seen, known)

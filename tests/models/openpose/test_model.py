@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from muybridge.models.openpose.convolutions import Tiled
 from muybridge.models.openpose.model import OpenPoseBody25, OpenPoseCoco
+from muybridge.models.openpose.predict import ready
 
 MAPS, FEATURES = 5e-5, 1e-4  # the packs' tolerances
 
@@ -93,3 +95,19 @@ def test_maps_are_an_eighth_of_the_picture_whatever_its_size(kind, size):
     with torch.inference_mode():
         maps = model(torch.zeros(2, 3, *size))
     assert maps.shape == (2, model.body.channels, size[0] // 8, size[1] // 8)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("name", ["openpose_coco", "openpose_body25"])
+def test_a_network_with_fewer_multiplications_gives_its_authors_maps_too(pack, network, name):
+    want = pack(name)
+    model = ready(network(name), "float32")
+    assert any(isinstance(layer, Tiled) for layer in model.modules()) or torch.cuda.is_available()
+    device = next(iter(model.state_dict().values())).device
+    with torch.inference_mode():
+        got = model(torch.from_numpy(want.inputs["net_input"]).to(device)).cpu().numpy()
+    if "net_output" in want.outputs:
+        near(got, want.outputs["net_output"], MAPS)
+    else:
+        parts = want.outputs["heatmap_without_last_relu"], want.outputs["paf"]
+        near(got, np.concatenate(parts, 1), MAPS)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from muybridge.models.openpose.convolutions import swift
 from muybridge.models.openpose.postprocess import People, Thresholds, assemble
 from muybridge.models.openpose.preprocess import averaged, canvases, prepared
 
@@ -32,6 +33,8 @@ class Options:
 def ready(network: nn.Module, precision: Precision) -> nn.Module:
     """Move a network to where it runs, in the form in which it runs fastest."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu" and precision == "float32":
+        network = swift(network)
     return network.to(device, DTYPES[precision]).to(memory_format=torch.channels_last)
 
 
