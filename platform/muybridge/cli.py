@@ -316,17 +316,36 @@ def counts(
 
 @evaluate.command()
 def densepose(
-    results: Annotated[Path, typer.Argument(help="COCO DensePose results (JSON).")],
+    results: Annotated[
+        Path,
+        typer.Argument(help="COCO DensePose results (JSON), or the folder of the pictures."),
+    ],
     annotations: Annotated[Path, typer.Argument(help="COCO DensePose annotations (JSON).")],
     surface: Annotated[
         Path, typer.Option(help="Folder of the official surface files; what is missing is named.")
     ],
+    model: Model = None,
+    detector: Detector = None,
+    weights: Weights = None,
+    precision: Precision = None,
+    size: Size = None,
 ) -> None:
-    """Score surfaces found against COCO DensePose annotations: GPS, GPSm and mask IoU."""
-    with told():
-        from muybridge.evaluate import report
+    """Score surfaces against COCO DensePose annotations: GPS, GPSm and mask IoU.
 
-        console.print(report.densepose(results, annotations, surface)["text"])
+    They are read from results, or made of pictures by the graph densepose.
+    """
+    with told():
+        from muybridge import graphs
+        from muybridge.columns import GIVEN
+        from muybridge.evaluate import report
+        from muybridge.graph import ready
+
+        made: tuple[Any, ...] = ()
+        if results.is_dir():
+            said = (model, detector, weights, precision, size)
+            made = graphs.build(_choice("densepose", *said, min_score=0.05))
+            ready(made, GIVEN)
+        console.print(report.densepose(results, annotations, surface, made)["text"])
 
 
 def _choice(

@@ -20,6 +20,7 @@ from muybridge.evaluate import report, results
 from muybridge.evaluate.densepose import Found, annotated, compare, gps, score
 from muybridge.evaluate.precision import NAMES
 from muybridge.evaluate.surface import Surface, read
+from muybridge.graph import Stage
 
 
 class Case:
@@ -68,19 +69,19 @@ class Case:
             path.write_text(json.dumps(content))
         return paths
 
-    def official(self, folder: Path) -> Path:
-        """The case's surface in files of the official form."""
-        surface = self.surface()
-        table = {
-            "U_subdiv": surface.uv[:, :1],
-            "V_subdiv": surface.uv[:, 1:],
-            "Part_ID_subdiv": surface.part[:, None],
-        }
-        savemat(folder / "SMPL_subdiv.mat", table)
-        savemat(folder / "SMPL_SUBDIV_TRANSFORM.mat", {"index": surface.unique[:, None] + 1})
-        pairs = pickle.dumps(surface.distances[:, None], protocol=2)
-        (folder / "Pdist_matrix.pkl").write_bytes(pairs)
-        return folder
+
+def official(surface: Surface, folder: Path) -> Path:
+    """Write a surface in files of the official form."""
+    table = {
+        "U_subdiv": surface.uv[:, :1],
+        "V_subdiv": surface.uv[:, 1:],
+        "Part_ID_subdiv": surface.part[:, None],
+    }
+    savemat(folder / "SMPL_subdiv.mat", table)
+    savemat(folder / "SMPL_SUBDIV_TRANSFORM.mat", {"index": surface.unique[:, None] + 1})
+    pairs = pickle.dumps(surface.distances[:, None], protocol=2)
+    (folder / "Pdist_matrix.pkl").write_bytes(pairs)
+    return folder
 
 
 def png(array) -> str:
@@ -114,7 +115,7 @@ def test_precision_and_recall_are_the_authors(case):
 
 @pytest.mark.golden
 def test_files_of_the_official_forms_give_the_same(case, tmp_path):
-    found = report.densepose(*case.written(tmp_path), case.official(tmp_path))
+    found = report.densepose(*case.written(tmp_path), official(case.surface(), tmp_path))
     for measure in ("GPS", "GPSm", "IoU"):
         case.near(f"unit.gps.stats_{measure.lower()}", list(found[measure].values()))
     assert found["skipped"] == []
@@ -123,12 +124,47 @@ def test_files_of_the_official_forms_give_the_same(case, tmp_path):
 @pytest.mark.golden
 def test_the_command_prints_a_table(case, tmp_path):
     files = [str(path) for path in case.written(tmp_path)]
-    command = ["evaluate", "densepose", *files, "--surface", str(case.official(tmp_path))]
+    command = [
+        "evaluate",
+        "densepose",
+        *files,
+        "--surface",
+        str(official(case.surface(), tmp_path)),
+    ]
     printed = CliRunner().invoke(app, command)
     assert printed.exit_code == 0, printed.output
     ap = 100 * case.units["unit.gps.stats_gps"][0]
     assert f"GPS     {ap:.2f}" in printed.output
     assert "AP50" in printed.output
+
+
+def load_painter():
+    """What sees one person in each picture: part 1 at U and V 0 all over."""
+
+    def run(clips):
+        one = np.zeros((40, 40, 2), np.uint8)
+        found = {
+            "person_box": np.array([[10, 10, 50, 50]], np.float32),
+            "person_score": np.array([0.5], np.float32),
+            "densepose_parts": np.array([base64.b64decode(png(one[..., 0] + 1))], object),
+            "densepose_uv": np.array([base64.b64decode(png(one))], object),
+        }
+        return [found for _ in clips]
+
+    return run
+
+
+def test_pictures_are_looked_at_by_the_graph(tmp_path):
+    official(SURFACE, tmp_path)
+    Image.new("RGB", (100, 100)).save(tmp_path / "a.png")
+    given = content(truth(dp_masks=[], dp_I=[1], dp_x=[0], dp_y=[0], dp_U=[0], dp_V=[0]))
+    given["images"][0]["file_name"] = "a.png"
+    (tmp_path / "annotations.json").write_text(json.dumps(given))
+    writes = ("person_box", "person_score", "densepose_parts", "densepose_uv")
+    painter = (Stage("painter", load_painter, ("frames",), writes),)
+    found = report.densepose(tmp_path, tmp_path / "annotations.json", tmp_path, painter)
+    assert found["GPS"]["AP"] == 1
+    assert "1 people found in 1 pictures" in found["text"]
 
 
 # A surface of two parts with two vertices each; 0.351 m is the torso's extent (parts 1 and 2).
@@ -294,14 +330,14 @@ def test_the_people_of_a_clip_are_taken_as_found():
     one = np.zeros((3, 2), np.uint8)
     two = np.zeros((3, 2, 2), np.uint8)
     clip = {
-        "densepose_box": np.array([[5, 6, 7, 9]], np.int32),
+        "person_box": np.array([[5.5, 6, 7.75, 9.25]], np.float32),
         "person_score": np.array([0.5], np.float32),
         "densepose_parts": np.array([base64.b64decode(png(one + 3))], object),
         "densepose_uv": np.array([base64.b64decode(png(two + 9))], object),
     }
     (found,) = results.seen(clip, 4)
     assert found.image == 4
-    assert found.box.tolist() == [5, 6, 2, 3]
+    assert found.box.tolist() == [5.5, 6, 2.25, 3.25]
     assert found.iuv.shape == (3, 3, 2)
     assert found.iuv[:, 0, 0].tolist() == [3, 9, 9]
     assert results.seen({name: column[:0] for name, column in clip.items()}, 4) == []

@@ -18,7 +18,7 @@ from muybridge.columns import Clip
 from muybridge.errors import InputError
 from muybridge.evaluate import results as coco_results
 from muybridge.evaluate import surface
-from muybridge.evaluate.densepose import annotated, score
+from muybridge.evaluate.densepose import Found, annotated, score
 from muybridge.evaluate.metrics import coco_keypoints
 from muybridge.evaluate.precision import NAMES
 from muybridge.geometry.skeletons import COCO17, SKELETONS, mapping
@@ -97,22 +97,35 @@ def _keypoints_text(report: Mapping[str, Any]) -> str:
     )
 
 
-def densepose(results: Path, annotations: Path, folder: Path) -> dict[str, Any]:
-    """Score surfaces found (a file of COCO DensePose results) against COCO DensePose annotations.
+def densepose(results: Path, annotations: Path, folder: Path, graph: Graph = ()) -> dict[str, Any]:
+    """Score surfaces against COCO DensePose annotations.
 
-    ``folder`` holds the official surface files (``surface.read``). The report has average precision
-    and recall by measure (GPS, GPSm, IoU), ``skipped`` (a sentence for each result that could not
-    be read) and ``text``.
+    ``results`` is a file of COCO DensePose results, or the folder of the pictures, at which
+    ``graph`` looks. ``folder`` holds the official surface files (``surface.read``). The report has
+    average precision and recall by measure (GPS, GPSm, IoU), ``skipped`` (a sentence for each
+    record that could not be used) and ``text``.
     """
     measured = surface.read(folder)
-    found, skipped = coco_results.read(results)
-    content, unfit = annotated(annotations)
+    content, skipped = annotated(annotations)
+    if results.is_dir():
+        found = _surfaces(results, content["images"], graph)
+    else:
+        found, unread = coco_results.read(results)
+        skipped = [*skipped, *unread]
     scores = score(content, found, measured)
-    return {
-        **scores,
-        "skipped": [*skipped, *unfit],
-        "text": _densepose_text(scores, len(found), len(content["images"]), [*skipped, *unfit]),
-    }
+    text = _densepose_text(scores, len(found), len(content["images"]), skipped)
+    return {**scores, "skipped": skipped, "text": text}
+
+
+def _surfaces(folder: Path, images: Sequence[Mapping[str, Any]], graph: Graph) -> list[Found]:
+    """Look at the pictures of an annotation file."""
+    loaded = graphs.load(tuple(s for s in graph if "frames" not in s.writes), GIVEN)
+    clips = ((picture_clip(folder / image["file_name"]), image["id"]) for image in images)
+    return [
+        found
+        for clip, number in clips
+        for found in coco_results.seen(graphs.apply(loaded, [clip])[0], number)
+    ]
 
 
 def _densepose_text(

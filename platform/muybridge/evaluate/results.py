@@ -47,14 +47,14 @@ def read(path: Path) -> tuple[list[Found], list[str]]:
 
 def seen(clip: Clip, image: int) -> list[Found]:
     """Take the people of a picture's clip as surfaces found in picture ``image``."""
-    columns = ("densepose_box", "person_score", "densepose_parts", "densepose_uv")
+    columns = ("person_box", "person_score", "densepose_parts", "densepose_uv")
     return [
         Found(image, _extent(box), float(score), _joined(parts, uv))
         for box, score, parts, uv in zip(*(clip[column] for column in columns), strict=True)
     ]
 
 
-def _extent(box: NDArray[np.int32]) -> NDArray[np.float64]:
+def _extent(box: NDArray[np.float32]) -> NDArray[np.float64]:
     """Turn left, top, right, bottom into left, top, width, height."""
     return np.concatenate([box[:2], box[2:] - box[:2]]).astype(np.float64)
 
