@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools import mask as coder
 from scipy.io import savemat
 from typer.testing import CliRunner
 
@@ -318,12 +319,57 @@ def test_a_bad_annotation_costs_itself_only(tmp_path):
     path = tmp_path / "annotations.json"
     broken = truth(2)
     del broken["dp_U"]
-    path.write_text(json.dumps(content(truth(1, dp_masks=[]), broken, {"id": 3, "image_id": 1})))
-    kept, skipped = annotated(path)
-    assert [record["id"] for record in kept["annotations"]] == [1]
-    assert len(skipped) == 2
-    assert "annotation 2" in skipped[0]
-    assert "annotation 3: bbox and area missing" in skipped[1]
+    given = content(truth(1, dp_masks=[]), broken, {"id": 3, "image_id": 1})
+    given["images"].append({"id": 7})
+    path.write_text(json.dumps(given))
+    kept, told = annotated(path)
+    assert [record["id"] for record in kept["annotations"]] == [1, 2]
+    assert [image["id"] for image in kept["images"]] == [1]
+    assert "picture 7: width and height missing" in told
+    assert "annotation 3: bbox and area missing" in told
+    assert "annotation 2" in told[2]
+
+
+def test_whoever_is_found_at_somebody_whose_points_are_of_no_use_does_not_count(tmp_path):
+    path = tmp_path / "annotations.json"
+    met = truth(1, dp_masks=[], dp_I=[1], dp_x=[0], dp_y=[0], dp_U=[0], dp_V=[0])
+    broken = truth(2, dp_masks=[], dp_I=[99, 1], bbox=[60, 60, 30, 30])
+    path.write_text(json.dumps(content(met, broken)))
+    kept, _ = annotated(path)
+    found = [somebody(), somebody(box=(60, 60, 30, 30), score=0.99)]
+    assert score(kept, found, SURFACE)["GPS"]["AP"] == 1
+
+
+def forms():
+    """The square from 10 to 50 in all forms in which COCO codes masks."""
+    square = np.zeros((100, 100), np.uint8, order="F")
+    square[10:50, 10:50] = 1
+    code = coder.encode(square)
+    flat = square.ravel(order="F")
+    ends = np.flatnonzero(np.diff(flat, prepend=0, append=0))
+    counts = np.diff([0, *ends, flat.size]).tolist()
+    body = coder.encode(np.ones((256, 256), np.uint8, order="F"))
+    return {
+        "polygon": {"segmentation": [[10, 10, 50, 10, 50, 50, 10, 50]]},
+        "runs": {"segmentation": {"size": [100, 100], "counts": counts}},
+        "compressed": {"segmentation": {**code, "counts": code["counts"].decode()}},
+        "drawn": {"dp_masks": [{**body, "counts": body["counts"].decode()}]},
+    }
+
+
+@pytest.mark.parametrize("form", forms())
+def test_masks_of_all_forms_overlap_alike(form):
+    found = somebody(box=(10, 10, 40, 20))
+    (picture,) = compare(content(truth(**forms()[form])), [found], SURFACE)
+    assert picture.measures["IoU"].item() == pytest.approx(0.5)
+    (none,) = compare(content(truth(segmentation=[])), [found], SURFACE)
+    assert none.measures["IoU"].item() == 0
+
+
+def test_of_somebody_in_a_crowd_the_part_in_the_crowd_is_what_overlaps():
+    (picture,) = compare(content(truth(iscrowd=1)), [somebody(box=(10, 10, 40, 20))], SURFACE)
+    assert picture.measures["IoU"].item() == 1
+    assert picture.uncounted.tolist() == [True]
 
 
 def test_the_people_of_a_clip_are_taken_as_found():

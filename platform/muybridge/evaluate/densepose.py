@@ -30,6 +30,7 @@ Numbers = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 MEASURES = ("GPS", "GPSm", "IoU")
+IMAGE, BARE = ("id", "width", "height"), ("image_id", "bbox", "area")  # what records must have
 MOST = 20  # people that count in a picture
 IN_REGION = 0.9  # share of a found person in a picture's ignored regions, from which it is dropped
 # How far apart two points of a body part are on average, in metres along the surface: torso, hands,
@@ -55,23 +56,42 @@ class Found:
 def annotated(path: Path) -> tuple[dict[str, Any], list[str]]:
     """Read an annotation file; also say which records were left out, and why.
 
-    Somebody without points stays in, so that whoever is found there does not count as wrong.
+    Somebody without points stays in, as does somebody whose points are of no use, so that whoever
+    is found there does not count as wrong.
     """
     content = loaded(path)
-    faults = {i: f for i, record in enumerate(content["annotations"]) if (f := _fault(record))}
-    kept = [record for i, record in enumerate(content["annotations"]) if i not in faults]
-    return {**content, "annotations": kept}, list(faults.values())
+    told = [
+        *_told(content["images"], "picture", IMAGE),
+        *_told(content["annotations"], "annotation", BARE),
+    ]
+    people = [_person(record) for record in _whole(content["annotations"], BARE)]
+    told += [fault for _, fault in people if fault]
+    images = _whole(content["images"], IMAGE)
+    return {**content, "images": images, "annotations": [p for p, _ in people]}, told
 
 
-def _fault(record: Mapping[str, Any]) -> str:
-    """Say what is wrong with a record of somebody annotated; "" if it can be compared with."""
+def _whole(records: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> list[Any]:
+    return [record for record in records if all(field in record for field in fields)]
+
+
+def _told(records: Sequence[Mapping[str, Any]], kind: str, fields: Sequence[str]) -> list[str]:
+    """Say of each record which of the fields it lacks, if it does."""
+    lacks = [(r.get("id", "without id"), [f for f in fields if f not in r]) for r in records]
+    return [
+        f"{kind} {number}: {' and '.join(absent)} missing" for number, absent in lacks if absent
+    ]
+
+
+def _person(record: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """Take the points away from a record if they are of no use, and say why."""
+    if not any(key in record for key in POINTS):
+        return record, ""
     try:
-        if any(key in record for key in POINTS):
-            person(record)
+        person(record)
     except InputError as error:
-        return str(error)
-    absent = [key for key in ("image_id", "bbox", "area") if key not in record]
-    return f"annotation {record.get('id', '')}: {' and '.join(absent)} missing" if absent else ""
+        used = (*POINTS, "dp_masks")
+        return {key: value for key, value in record.items() if key not in used}, str(error)
+    return record, ""
 
 
 def score(
