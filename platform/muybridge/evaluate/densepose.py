@@ -117,17 +117,15 @@ def compare(content: Mapping[str, Any], found: Iterable[Found], surface: Surface
 
 def gps(person: Found, record: Mapping[str, Any], surface: Surface) -> float:
     """Say how near a found surface is to the annotated points of ``record``: 0 to 1."""
-    part = np.array(record["dp_I"], np.int64)
-    own = part > 0
-    wanted = surface.nearest(part, np.stack([record["dp_U"], record["dp_V"]], axis=1))
     got_part, got_uv = _read(person, record)
-    got = surface.nearest(got_part, got_uv)
-    missed = got_part == 0
-    distance = np.where(missed, np.inf, surface.distance(wanted, np.where(missed, wanted, got)))
-    if not own.any() or missed.all():
+    part = np.array(record["dp_I"], np.int64)
+    own, met = part > 0, got_part > 0
+    if not own.any() or not met.any():
         return 0.0
+    wanted = surface.nearest(part, np.stack([record["dp_U"], record["dp_V"]], axis=1))
+    distance = surface.distance(wanted, surface.nearest(got_part, got_uv))[own]
     extent = EXTENT[OF_PART[part[own] - 1]]
-    return float(np.exp(-(distance[own] ** 2) / (2 * extent**2)).mean())
+    return float((np.exp(-(distance**2) / (2 * extent**2)) * met[own]).mean())
 
 
 def _read(person: Found, record: Mapping[str, Any]) -> tuple[NDArray[np.int64], Numbers]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import mmap
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -44,11 +45,16 @@ class Surface:
         """
         found = np.zeros(len(part), np.int64)
         for number in np.unique(part):
-            own = np.flatnonzero(self.part == number)
-            if len(own):
-                _, row = cKDTree(self.uv[own]).query(uv[part == number])
-                found[part == number] = own[row]
+            if number in self._trees:
+                vertices, tree = self._trees[number]
+                found[part == number] = vertices[tree.query(uv[part == number])[1]]
         return found
+
+    @cached_property
+    def _trees(self) -> dict[int, tuple[Whole, cKDTree]]:
+        """Keep the vertices of each part, and what finds the nearest of them."""
+        vertices = {int(n): np.flatnonzero(self.part == n) for n in np.unique(self.part)}
+        return {number: (own, cKDTree(self.uv[own])) for number, own in vertices.items()}
 
     def distance(self, first: Whole, second: Whole) -> Numbers:
         """Measure metres (P,) along the surface between pairs of vertices (P,)."""
