@@ -17,9 +17,7 @@ from torch import nn
 from torch.optim import SGD, Adam
 
 from muybridge import checkpoints, weights
-from muybridge.models.densepose import annotations, training
-from muybridge.models.densepose.config import VARIANTS
-from muybridge.models.densepose.losses import LEGACY, S1X
+from muybridge.models.densepose import annotations, losses, training
 from muybridge.models.densepose.model import DensePose
 from muybridge.models.densepose.teacher import Lessons, Teacher, taught
 from muybridge.run.cluster import cluster
@@ -94,11 +92,10 @@ def _lessons(
     model: str, start: Path | None, anew: bool, filled: Path | None, backbone: bool
 ) -> nn.Module:
     """Make, in a worker, the network and what it is taught by."""
-    config = VARIANTS[model]
     network = cast(DensePose, weights.load(model, start))
     if anew:
         training.forget(network)
-    how = training.Config(S1X if config.decoder else LEGACY, backbone)
+    how = training.Config(losses.published(network.config), backbone)
     return training.Lessons(network, how, taught(filled) if filled else None)
 
 

@@ -11,6 +11,7 @@ import torch
 from torchvision.ops import box_iou
 
 from muybridge.models.densepose.annotations import Person, person
+from muybridge.models.densepose.config import VARIANTS
 from muybridge.models.densepose.losses import (
     LEGACY,
     Sampling,
@@ -18,6 +19,7 @@ from muybridge.models.densepose.losses import (
     drawn,
     learnable,
     losses,
+    published,
     sampled,
     sampling,
     surprise,
@@ -241,6 +243,12 @@ def test_values_between_cells_are_weighed_by_distance():
         torch.tensor([[0.25, 0.5]]),
     )
     assert sampled(maps, torch.tensor([0]), points).item() == pytest.approx(1.25)
+
+
+def test_each_kind_of_network_has_the_weights_it_was_published_with():
+    names = ("s1x", "s1x_legacy", "WC1_s1x", "DL_WC2M_s1x")
+    found = [published(VARIANTS[f"densepose_rcnn_R_50_FPN_{name}"]).uv for name in names]
+    assert found == [0.01, 0.1, 0.0005, 0.0005]
 
 
 def test_misses_are_as_unlikely_as_a_gaussian_says():

@@ -22,6 +22,7 @@ from torch.nn.functional import cross_entropy, grid_sample, smooth_l1_loss, soft
 from torchvision.ops import box_iou
 
 from muybridge.models.densepose.annotations import SQUARE, Person
+from muybridge.models.densepose.config import Config
 from muybridge.models.densepose.surface import Charts
 
 LEAST_VARIANCE = 0.01  # of a surface coordinate, however sure the network is
@@ -30,7 +31,7 @@ OVERLAP = 0.7  # of a box with the annotated one, above which its surface is lea
 
 @dataclass(frozen=True)
 class Weights:
-    """Say how much each loss counts; the defaults are s1x (the official WC variants: uv 0.0005)."""
+    """Say how much each loss counts; the defaults are those of s1x."""
 
     uv: float = 0.01
     fine: float = 1.0
@@ -38,7 +39,15 @@ class Weights:
 
 
 S1X = Weights()
+CONFIDENT = Weights(uv=0.0005)
 LEGACY = Weights(uv=0.1, fine=0.3, coarse=2.0)
+
+
+def published(config: Config) -> Weights:
+    """Give the weights that the published network like this was trained with."""
+    if config.confidence != "none":
+        return CONFIDENT
+    return S1X if config.decoder else LEGACY
 
 
 @dataclass(frozen=True)
