@@ -28,7 +28,7 @@ from muybridge.models.densepose.losses import (
 from muybridge.models.densepose.surface import Charts
 
 # name in the pack, what its noise is called there, loss weights, maps beyond the first four
-VARIANTS = (
+CASES = (
     ("s1x", "s1x", Weights(), ()),
     ("legacy", "legacy", LEGACY, ()),
     ("s1x_iid_iso", "s1x", Weights(), ("sigma_2",)),
@@ -126,7 +126,7 @@ def test_hand_drawn_parts_are_brought_to_the_same_cells(pack, side):
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize(("tag", "source", "weights", "more"), VARIANTS, ids=lambda x: str(x))
+@pytest.mark.parametrize(("tag", "source", "weights", "more"), CASES, ids=lambda x: str(x))
 def test_losses_and_gradients_are_the_authors(pack, tag, source, weights, more):
     side, coarse = (56, 15) if tag == "legacy" else (112, 2)
     names = ("coarse_segm", "fine_segm", "u", "v", *more)
