@@ -1,5 +1,6 @@
 """What one types, and what one reads."""
 
+import base64
 import csv
 import io
 import json
@@ -122,3 +123,83 @@ def test_doctor_has_a_line_for_everything_and_says_whether_it_can_run():
     assert {"python", "ray", "decoders", "gpu"} <= {
         line.split("  ")[1].strip() for line in done.stdout.splitlines()
     }
+
+
+def test_graphs_lists_what_each_needs_and_takes():
+    said = muybridge("graphs").stdout
+    for name in ("embedded", "detect", "openpose", "densepose"):
+        assert f"{name}: " in said
+    assert "needs    densepose_rcnn_R_50_FPN_s1x (" in said
+    assert "--detect-every" in said
+
+
+@pytest.mark.parametrize("command", ["index", "serve"])
+def test_weights_that_are_missing_are_all_told_before_anything_starts(
+    command, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MUYBRIDGE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "a.mp4").touch()
+    words = [tmp_path / "a.mp4", "--out", tmp_path / "out"] if command == "index" else []
+    chosen = ["--graph", "densepose", "--detector", "fasterrcnn_resnet50_fpn"]
+    done = muybridge(command, *words, *chosen)
+    assert done.exit_code == 2
+    assert "muybridge weights fetch fasterrcnn_resnet50_fpn" in done.stderr
+    assert "muybridge weights fetch densepose_rcnn_R_50_FPN_s1x" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--graph", "trucks"], "there is no graph 'trucks'"),
+        (["--detector", "fasterrcnn_resnet50_fpn"], "--detector: means nothing to it"),
+        (["--graph", "detect", "--tables", "people,joints3d"], "joints3d gets no rows from it"),
+        (["--graph", "densepose", "--weights", "/no/where.pkl"], "there is no /no/where.pkl"),
+    ],
+)
+def test_what_a_graph_cannot_do_is_refused_in_a_sentence(words, said, tmp_path):
+    (tmp_path / "a.mp4").touch()
+    done = muybridge("index", tmp_path / "a.mp4", "--out", tmp_path / "out", *words)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_track_is_named_for_an_atlas_only(out, tmp_path):
+    done = muybridge("render", out, "a.mp4", "-o", tmp_path / "o.mp4", "--track", 0)
+    assert done.exit_code == 2
+    assert "give --show atlas with it" in done.stderr
+    named = muybridge("render", out, "a.mp4", "-o", tmp_path / "o.mp4", "--show", "atlas")
+    assert "an atlas is written as PNG; name it o.png" in named.stderr
+
+
+@pytest.mark.golden
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_surfaces_are_indexed_queried_and_drawn_by_the_command_line(
+    official, confident, data, tmp_path
+):
+    from muybridge.video.clips import clips
+    from muybridge.video.probe import probe
+
+    video = data / "intel_people/asl_gestures/want.mkv"
+    folder = official("densepose_rcnn_R_50_FPN_s1x").parent
+    score = confident(clips(probe(str(video)), str(video), "v", 2.0), 64)
+    chosen = ["--graph", "densepose", "--weights", folder, "--size", 64, "--min-score", score]
+    indexed = muybridge("index", video, "--out", tmp_path / "out", "--fps", 2, *chosen)
+    assert indexed.exit_code == 0, indexed.stderr
+    sql = "select track_id, frame, model, parts from densepose order by all"
+    rows = json.loads(muybridge("query", tmp_path / "out", sql, "--format", "json").stdout)
+    assert {row["model"] for row in rows} == {"densepose_rcnn_R_50_FPN_s1x"}
+    assert base64.b64decode(rows[0]["parts"]).startswith(b"\x89PNG")
+    shown = muybridge("query", tmp_path / "out", sql).stdout
+    assert " bytes>" in shown
+    for show, file in (("densepose", "parts.mp4"), ("uv", "uv.mp4"), ("atlas", "atlas.png")):
+        words = ["--show", show, *(["--track", rows[0]["track_id"]] if show == "atlas" else [])]
+        made = muybridge("render", tmp_path / "out", video, "-o", tmp_path / file, *words)
+        assert made.exit_code == 0, made.stderr
+        assert (tmp_path / file).stat().st_size > 1000
+    again = muybridge("index", video, "--out", tmp_path / "out", "--fps", 2)
+    assert again.exit_code == 2
+    assert "was made otherwise" in again.stderr

@@ -72,6 +72,54 @@ def test_joints_stand_in_lists_with_their_system_and_skeleton():
         assert deep[name] == given["blazepose_joints3d"][1, :, i].tolist()
 
 
+SURFACE = {
+    "densepose_model": "s1x",
+    "densepose_box": np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.int32),
+    "densepose_parts": np.array([b"\x89PNG one", b"\x89PNG two"], object),
+    "densepose_uv": np.array([b"\x89PNG uv1", b"\x89PNG uv2"], object),
+}
+
+
+def test_surfaces_stand_beside_their_person_with_the_model_that_saw_them():
+    made = tables.rows(with_two_people() | SURFACE)["densepose"]
+    assert made.schema.equals(SCHEMAS["densepose"])
+    assert made.to_pylist()[1] == {
+        "video_id": "v", "frame": 36, "time_s": 3.6, "track_id": 5, "system": "densepose",
+        "model": "s1x", "left": 5, "top": 6, "right": 7, "bottom": 8,
+        "parts": b"\x89PNG two", "uv": b"\x89PNG uv2",
+    }  # fmt: skip
+
+
+def test_nobody_has_no_surface():
+    none = {name: empty([name])[name] for name in SURFACE}
+    assert tables.rows(clip(**none))["densepose"].num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("column", "joints", "named"),
+    [
+        ("coco17_joints", 17, ("keypoint_rcnn", "coco17")),
+        ("coco18_joints", 18, ("openpose", "coco18")),
+        ("body25_joints", 25, ("openpose", "body25")),
+    ],
+)
+def test_joints_of_every_system_have_its_name_and_skeleton(column, joints, named):
+    given = {k: v for k, v in with_two_people().items() if not k.startswith("blazepose")}
+    made = tables.rows({**given, column: np.ones((2, joints, 3), np.float32)})["keypoints"]
+    assert [(r["system"], r["skeleton"], len(r["x"])) for r in made.to_pylist()] == [
+        (*named, joints)
+    ] * 2
+
+
+def test_the_columns_behind_a_table_are_those_it_is_made_from():
+    assert set(tables.SOURCES) == set(SCHEMAS)
+    assert tables.sources(["videos"]) == {"frame_seen"}
+    assert tables.sources(["people"]) == {"frame_seen", *tables.SEEN}
+    assert tables.sources(["densepose"]) == {"frame_seen", *tables.SEEN, *SURFACE}
+    for name in SCHEMAS:
+        assert tables.sources([name]) <= set(COLUMNS)
+
+
 def test_a_failed_clip_makes_one_row_of_errors():
     failure = {"error": "people: boom", "error_stage": "people", "error_kind": "KeyError"}
     made = tables.rows(clip(**failure, error_attempts=3, error_traceback="line 1", frame_seen=[]))
