@@ -31,6 +31,7 @@ from muybridge.models.densepose.model import DensePose
 from muybridge.models.densepose.predict import Predictor, see
 from muybridge.models.densepose.preprocess import batch
 from muybridge.models.densepose.swift import Precision, Swift
+from muybridge.models.densepose.tiles import Tiled
 
 NAME = "densepose_rcnn_R_50_FPN_s1x"
 SIZE = (480, 640)  # height and width of a picture that becomes 800 x 1067
@@ -111,7 +112,7 @@ def steps(network: DensePose, pixels: Tensor) -> dict[str, float]:
     regions = timed(lambda: network.regions(maps, size))
     timed(lambda: network.people(maps, regions, size))
     cut = timed(lambda: network.cut(maps, [PEOPLE]))
-    timed(lambda: network.predictor(network.head(cut)))
+    timed(lambda: network.chart(cut))
     return dict(zip(STEPS, spent, strict=True))
 
 
@@ -134,6 +135,9 @@ def arithmetic(network: DensePose, pixels: Tensor) -> float:
     counts: list[float] = []
 
     def count(layer: Any, given: tuple[Tensor, ...], made: Tensor) -> None:
+        if isinstance(layer, Tiled):
+            counts.append(2 * layer.kernel.numel() * made.numel() / made.shape[1] / layer.side**2)
+            return
         weight = layer.convolution.weight if isinstance(layer, Fused) else layer.weight
         cells = given[0].numel() / weight.shape[0 if up(layer) else 1]
         out = cells if up(layer) or weight.ndim == 2 else made.numel() / weight.shape[0]
@@ -142,7 +146,7 @@ def arithmetic(network: DensePose, pixels: Tensor) -> float:
     def up(layer: nn.Module) -> bool:
         return isinstance(layer, nn.ConvTranspose2d)
 
-    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, Fused)
+    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, Fused, Tiled)
     inner = {id(m.convolution) for m in network.modules() if isinstance(m, Fused)}
     hooks = [
         m.register_forward_hook(count)

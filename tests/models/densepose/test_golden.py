@@ -172,19 +172,34 @@ def test_people_show_the_same_surface(pack, seen):
     pack.check("result.", results(seen.charts, seen.boxes, "result."))
 
 
-def test_the_product_shows_the_same_people_and_surfaces(pack, network):
-    """Folded, fused, with the decoder only where people are."""
+def test_the_product_shows_the_same_people_and_surfaces(pack, network, seen):
+    """Folded, fused, by tiles, with the decoder only where people are.
+
+    Where two parts are equally likely up to rounding, either may come out.
+    """
     (ours,) = see(Predictor(network), [rgb(pack.inputs["image"])], min_score=0)
-    faults = [pack.fault("det.boxes", ours.boxes), pack.fault("det.scores", ours.scores)]
-    left_top = pack.outputs["result.box_xywh_int"][:, :2]
+    assert pack.fault("det.boxes", ours.boxes) == ""
+    assert pack.fault("det.scores", ours.scores) == ""
+    whole = pack.outputs["result.box_xywh_int"]
+    assert len(ours.surfaces) == len(whole)
     for number, surface in enumerate(ours.surfaces):
-        quantised = np.concatenate([surface.parts[None], surface.uv.transpose(2, 0, 1)])
-        faults.append(pack.fault(f"result.{number}.labels", surface.parts))
-        faults.append(pack.fault(f"result.{number}.quantized", quantised))
-        assert surface.box[:2].tolist() == left_top[number].tolist()
-        assert (surface.box[2:] - surface.box[:2]).tolist() == list(surface.parts.shape[::-1])
-    assert len(ours.surfaces) == len(left_top)
-    assert [fault for fault in faults if fault] == []
+        left, top, width, height = whole[number]
+        assert surface.box.tolist() == [left, top, left + width, top + height]
+        clear = ~ties(seen.charts, number, (height, width), pack.limit("det.fine_segm_grid8"))
+        assert clear.mean() > 0.998
+        theirs = pack.outputs[f"result.{number}.quantized"].transpose(1, 2, 0).astype(int)
+        assert (surface.parts == theirs[..., 0])[clear].all()
+        assert np.abs(surface.uv - theirs[..., 1:])[clear].max() <= 1
+
+
+def ties(charts, number, size, limit):
+    """Say for each pixel (h, w) whether its label hangs on less than what rounding may do."""
+    close = np.zeros(size, bool)
+    for maps in (charts.coarse, charts.fine):
+        logits = torch.nn.functional.interpolate(maps[[number]], tuple(size), mode="bilinear")[0]
+        first, second = logits.topk(2, dim=0).values
+        close |= (first - second < limit).numpy()
+    return close
 
 
 def test_the_product_finds_the_same_people_in_two_pictures_at_once(pack, network):

@@ -73,4 +73,8 @@ class DensePose(nn.Module):
 
     def read(self, maps: Sequence[Tensor], boxes: Sequence[Tensor]) -> Charts:
         """Read the surface of people, boxes (R, 4) a picture, all pictures' people in order."""
-        return self.predictor(self.head(self.cut(maps, boxes)))
+        return self.chart(self.cut(maps, boxes))
+
+    def chart(self, cut: Tensor) -> Charts:
+        """Turn people that were cut out (R, 256, pooled, pooled) into charts."""
+        return self.predictor(self.head(cut))
