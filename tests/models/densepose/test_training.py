@@ -81,6 +81,9 @@ def test_the_surface_is_learnt_the_backbone_if_asked_and_the_detector_never(
 ):
     network.zero_grad()
     lessons = Lessons(network, Config(backbone=backbone))
+    wanted = {name for name, p in network.named_parameters() if p.requires_grad}
+    kinds = {name.split(".")[0] for name in wanted}
+    assert kinds == {"decoder", "head", "predictor"} | ({"backbone"} if backbone else set())
     losses = lessons([(picture, [somebody]), (picture[:40], [somebody, somebody])])
     assert set(losses) == {"u", "v", "fine", "coarse"}
     sum(losses.values()).backward()
@@ -123,11 +126,11 @@ def test_a_teacher_gives_more_to_learn_from_and_does_not_learn(network, picture,
 
 
 def test_annotated_boxes_are_brought_to_the_networks_pixels(somebody):
-    picture = np.zeros((128, 160, 3), np.uint8)
+    picture = np.zeros((50, 81, 3), np.uint8)
     given = batch([picture, picture], NETWORK)
     found = boxes(given, [(picture, [somebody]), (picture, [])])
     height, width = given.sizes[0]
-    scale = torch.tensor([width / 160, height / 128] * 2)
+    scale = torch.tensor([width / 81, height / 50] * 2)
     torch.testing.assert_close(found, torch.from_numpy(somebody.box)[None] * scale)
 
 
