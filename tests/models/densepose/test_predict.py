@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,13 +12,14 @@ from muybridge.models.densepose.config import Config
 from muybridge.models.densepose.model import DensePose
 from muybridge.models.densepose.predict import Predictor, detect, see
 
+SMALL = Config(width=64, layers=2, min_size=64, max_size=96, proposals=100)
 SIZES = ((48, 64), (80, 40), (48, 64))  # height and width of pictures
 
 
 @pytest.fixture(scope="module")
 def predictor():
     torch.manual_seed(0)
-    return Predictor(DensePose(Config(min_size=64, max_size=96, detections=5)))
+    return Predictor(DensePose(replace(SMALL, detections=5)))
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +96,7 @@ def test_a_picture_seen_among_others_of_its_size_shows_the_same(predictor, pictu
 
 def test_the_size_that_a_network_looks_at_is_a_setting(pictures):
     torch.manual_seed(0)
-    small = DensePose(Config(min_size=32, max_size=64))
-    assert Predictor(small).network.config.min_size == 32
-    assert len(see(Predictor(small), pictures[:1], [np.array([[5, 5, 60, 40]])])[0].surfaces) == 1
+    smaller = Predictor(DensePose(replace(SMALL, min_size=32, max_size=64)))
+    (seen,) = see(smaller, pictures[:1], [np.array([[5, 5, 60, 40]])])
+    assert smaller.network.config.min_size == 32
+    assert [surface.box.tolist() for surface in seen.surfaces] == [[5, 5, 60, 40]]

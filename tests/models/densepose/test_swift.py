@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from muybridge.models.densepose import backbone
-from muybridge.models.densepose.config import VARIANTS, Config
+from muybridge.models.densepose.config import LEGACY, VARIANTS, Config
 from muybridge.models.densepose.fused import AtOnce, FusedBlock, folded
 from muybridge.models.densepose.model import DensePose
 from muybridge.models.densepose.surface import Predictor
@@ -38,7 +40,7 @@ def with_statistics(network: nn.Module) -> nn.Module:
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    made = DensePose(Config(proposals_per_level=40, proposals=60))
+    made = DensePose(Config(width=64, layers=2, proposals_per_level=40, proposals=60))
     for layer in made.modules():
         if isinstance(layer, FrozenBatchNorm2d):
             layer.weight.fill_(0.5)  # else each block would double what it is given
@@ -96,7 +98,7 @@ def test_every_answer_is_the_plain_networks(network):
 
 
 def test_a_network_without_decoder_is_cut_alike():
-    network = DensePose(VARIANTS["densepose_rcnn_R_50_FPN_s1x_legacy"]).eval()
+    network = DensePose(replace(LEGACY, width=64, layers=2)).eval()
     maps = [torch.randn(2, 256, 96 // s, 128 // s) for s in (4, 8, 16, 32, 64)]
     boxes = [torch.tensor([[3.0, 5, 60, 90]]), torch.tensor([[0.0, 0, 800, 900], [4, 4, 5, 5]])]
     want = network.cut(maps, boxes)
