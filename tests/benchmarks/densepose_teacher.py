@@ -8,7 +8,7 @@ weights, see the same puppets in the same order for as many steps and differ in 
 alone are judged on puppets that nobody has learnt from, at every pixel of their bodies:
 
     points      learns from the annotated points
-    longer      learns from them for twice as many steps, which costs more than the teacher does
+    longer      learns from them for twice as many steps
     inpainted   learns from what the teacher filled in, with the annotated points kept
     everything  learns from the truth at the same places: the most that filling in could give
 
@@ -87,9 +87,9 @@ def layer(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3])
-    for name, value in (("people", 64), ("points", 45), ("steps", 600), ("judged", 100)):
+    for name, value in (("people", 64), ("points", 45), ("steps", 400), ("judged", 80)):
         options.add_argument(f"--{name}", type=int, default=value)
-    options.add_argument("--teacher-steps", type=int, default=800)
+    options.add_argument("--teacher-steps", type=int, default=600)
     arms = ("points", "longer", "inpainted", "everything")
     options.add_argument("--arms", nargs="+", default=arms, choices=arms)
     given = vars(options.parse_args())
