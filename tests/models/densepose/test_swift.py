@@ -105,6 +105,17 @@ def test_a_network_without_decoder_is_cut_alike():
     assert torch.allclose(Swift(network).cut(maps, boxes), want, atol=1e-5)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("config", [LEGACY, Config(head="deeplab")], ids=["legacy", "deeplab"])
+def test_other_heads_are_read_alike(config, precision):
+    plain = DensePose(replace(config, width=64, layers=2)).eval()
+    cut = torch.randn(3, 256, config.pooled, config.pooled)
+    want, got = plain.chart(cut), Swift(plain, precision).chart(cut)
+    assert got.fine.dtype == torch.float32
+    limit = 1e-4 if precision == "float32" else 0.05
+    assert (got.fine - want.fine).std() < limit * want.fine.std()
+
+
 def test_the_given_network_stays_as_it_is(network):
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     Swift(network, "bfloat16")
