@@ -79,6 +79,14 @@ def test_a_pickle_that_python_2_wrote_is_read(tmp_path):
     assert read(path)["a"].tolist() == [1, 2.5]
 
 
+def test_numpy_1_and_2_call_the_same_by_two_names(pickled):
+    path = pickled(model({"a": np.arange(3.0)}), 2)
+    whole = path.read_bytes().replace(b"numpy._core.", b"numpy.core.")
+    for name in (b"numpy.core.", b"numpy._core."):
+        path.write_bytes(whole.replace(b"numpy.core.", name))
+        assert read(path)["a"].tolist() == [0, 1, 2]
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("function", "asked"),
