@@ -13,7 +13,6 @@ from muybridge.models.openpose.postprocess import People, Thresholds, assemble
 from muybridge.models.openpose.preprocess import averaged, canvases, prepared
 
 Precision = Literal["float32", "bfloat16"]
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,11 @@ class Options:
 def ready(network: nn.Module, precision: Precision) -> nn.Module:
     """Move a network to where it runs, in the form in which it runs fastest."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cpu" and precision == "float32":
+    if precision == "bfloat16":
+        network = network.to(torch.bfloat16)
+    elif device == "cpu":
         network = swift(network)
-    return network.to(device, DTYPES[precision]).to(memory_format=torch.channels_last)
+    return network.to(device).to(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()
