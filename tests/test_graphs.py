@@ -10,7 +10,7 @@ import pytest
 
 from muybridge import graphs
 from muybridge.columns import GIVEN
-from muybridge.errors import InputError
+from muybridge.errors import InputError, WeightsError
 from muybridge.graph import faults
 from muybridge.graphs import DENSEPOSE, DETECTORS, GRAPHS, OPENPOSE, Choice, build, written
 from muybridge.stages import openpose
@@ -111,6 +111,19 @@ def test_missing_weights_of_all_stages_are_told_at_once(monkeypatch, tmp_path):
     missing = [text for stage in made for text in stage.missing()]
     assert [text.split()[0] for text in missing] == [KEYPOINT, DENSEPOSE]
     assert all("muybridge weights fetch" in text for text in missing)
+
+
+def test_a_file_that_is_no_model_is_told_before_anything_starts(tmp_path):
+    (tmp_path / "notes.pkl").write_text("not a model")
+    with pytest.raises(WeightsError, match=r"notes\.pkl: this is no model file"):
+        build(Choice("densepose", weights=tmp_path / "notes.pkl"))
+
+
+@pytest.mark.golden
+def test_the_weights_of_another_model_are_told_before_anything_starts(official):
+    given = official("openpose_coco")
+    with pytest.raises(WeightsError, match="tensors do not fit"):
+        build(Choice("detect", detector="fasterrcnn_resnet50_fpn", weights=given))
 
 
 def test_a_configuration_is_read_as_a_choice():

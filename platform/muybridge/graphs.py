@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from muybridge.errors import InputError, listed
+from muybridge.errors import InputError, WeightsError, listed
 from muybridge.graph import Graph, Run, Stage, needed
 from muybridge.models.densepose.config import VARIANTS
 from muybridge.stages.decode import decode
@@ -137,7 +137,11 @@ GRAPHS: dict[str, Kind] = {
 
 
 def build(choice: Choice = Choice()) -> Graph:
-    """Make the graph that is wanted, or raise InputError with everything that is wrong with it."""
+    """Make the graph that is wanted, or raise InputError with everything that is wrong with it.
+
+    Weights that are here are read once, so that WeightsError tells at once if they do not fit; what
+    is not here the stages miss (``graph.ready``).
+    """
     if choice.graph not in GRAPHS:
         raise InputError(f"there is no graph {choice.graph!r}; there are {', '.join(GRAPHS)}")
     kind = GRAPHS[choice.graph]
@@ -146,7 +150,10 @@ def build(choice: Choice = Choice()) -> Graph:
     graph = kind.make(choice)
     if found := _unwritten(choice, graph):
         raise InputError(listed(f"the graph {choice.graph} cannot be made so", found))
-    return chosen(graph, choice.tables) if choice.tables else graph
+    graph = chosen(graph, choice.tables) if choice.tables else graph
+    if found := _unfit(choice, graph):
+        raise WeightsError(listed(f"the graph {choice.graph} cannot be made so", found))
+    return graph
 
 
 def written(graph: Graph) -> tuple[str, ...]:
@@ -258,6 +265,19 @@ def _unwritten(choice: Choice, graph: Graph) -> list[str]:
         for name in choice.tables
         if name not in there
     ]
+
+
+def _unfit(choice: Choice, graph: Graph) -> list[str]:
+    """List the weights that are here but do not fit: a worker would find out late, and not say."""
+    faults = list[str]()
+    for name in {stage.identity["weights"] for stage in graph if "weights" in stage.identity}:
+        from muybridge import weights
+
+        try:
+            weights.load(name, choice.weights)
+        except WeightsError as error:
+            faults.append(str(error))
+    return sorted(faults)
 
 
 def _option(name: str) -> str:
