@@ -14,6 +14,7 @@ import argparse
 import importlib.util
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -118,45 +119,42 @@ def steps(network: DensePose, pixels: Tensor) -> dict[str, float]:
 
 def floors(forms: dict[str, DensePose], pixels: Tensor) -> dict[str, Any]:
     """Say how much arithmetic there is, and what it takes if all of it ran as fast as can be."""
-    told: dict[str, Any] = {}
+    fastest = {kind: peak(kind) for kind in (torch.float32, torch.bfloat16)}
+    told: dict[str, Any] = {
+        "gflop_a_second": {str(kind): round(best / 1e9) for kind, best in fastest.items()}
+    }
     for name, form in forms.items():
         work = arithmetic(form, pixels)
-        best = peak(torch.bfloat16 if name == "bfloat16" else torch.float32)
         told[name] = {
-            "gflop": round(work / 1e9),
-            "gflop_a_second": round(best / 1e9),
-            "cpu_ms": round(work / best * 1e3),
+            "gflop": {str(kind): round(done / 1e9, 1) for kind, done in work.items()},
+            "cpu_ms": round(sum(done / fastest[kind] for kind, done in work.items()) * 1e3),
         }
     return told
 
 
-def arithmetic(network: DensePose, pixels: Tensor) -> float:
-    """Count what the convolutions and linear layers do for a picture, in operations."""
-    counts: list[float] = []
+def arithmetic(network: DensePose, pixels: Tensor) -> Counter[torch.dtype]:
+    """Count what the convolutions and linear layers do for a picture, in operations of a kind."""
+    counts: Counter[torch.dtype] = Counter()
 
     def count(layer: Any, given: tuple[Tensor, ...], made: Tensor) -> None:
         if isinstance(layer, Tiled):
-            counts.append(2 * layer.kernel.numel() * made.numel() / made.shape[1] / layer.side**2)
-            return
-        weight = layer.convolution.weight if isinstance(layer, Fused) else layer.weight
-        cells = given[0].numel() / weight.shape[0 if up(layer) else 1]
-        out = cells if up(layer) or weight.ndim == 2 else made.numel() / weight.shape[0]
-        counts.append(2 * weight.numel() * out)
-
-    def up(layer: nn.Module) -> bool:
-        return isinstance(layer, nn.ConvTranspose2d)
+            cells = made.numel() / made.shape[1] / layer.side**2
+            weight = layer.kernel
+        else:
+            weight = layer.convolution.weight if isinstance(layer, Fused) else layer.weight
+            up = isinstance(layer, nn.ConvTranspose2d)
+            side = given[0] if up else made
+            cells = side.numel() / weight.shape[0]
+        counts[weight.dtype] += 2 * weight.numel() * int(cells)
 
     kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, Fused, Tiled)
     inner = {id(m.convolution) for m in network.modules() if isinstance(m, Fused)}
-    hooks = [
-        m.register_forward_hook(count)
-        for m in network.modules()
-        if isinstance(m, kinds) and id(m) not in inner
-    ]
+    layers = [m for m in network.modules() if isinstance(m, kinds) and id(m) not in inner]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
     steps(network, pixels)
     for hook in hooks:
         hook.remove()
-    return sum(counts)
+    return counts
 
 
 def peak(kind: torch.dtype) -> float:
