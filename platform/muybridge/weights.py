@@ -105,7 +105,7 @@ def fetch(name: str, accept: bool = False, report: Report = lambda file, done, t
     file = known(name)
     if file.cached.is_file():
         return file.cached
-    if file.terms and not (accept or os.environ.get(ACCEPT, "") not in ("", "0")):
+    if file.terms and not (accept or os.environ.get(ACCEPT, "").lower() in ("1", "true", "yes")):
         raise WeightsError(_advice(file))
     try:
         download.fetch(
@@ -121,6 +121,8 @@ def fetch(name: str, accept: bool = False, report: Report = lambda file, done, t
             f"check it with: muybridge weights verify FILE --name {name}"
         )
         raise WeightsError(f"{name}: {error}\n  {by_hand}") from error
+    except OSError as error:
+        raise WeightsError(_unkept(name, error)) from error
     return file.cached
 
 
@@ -223,8 +225,12 @@ def _lack(name: str, given: Path | None, accept: bool, report: Report) -> str:
     except WeightsError as error:
         return str(error)
     except OSError as error:
-        return f"{name} cannot be kept in {published.folder()}: {error}; set MUYBRIDGE_CACHE"
+        return _unkept(name, error)
     return ""
+
+
+def _unkept(name: str, error: OSError) -> str:
+    return f"{name} cannot be kept in {published.folder()}: {error}; set MUYBRIDGE_CACHE"
 
 
 def _about(name: str, source: Path) -> dict[str, str]:

@@ -203,6 +203,9 @@ def test_terms_are_told_and_nothing_is_fetched_before_they_are_accepted(file, se
         with pytest.raises(WeightsError, match=accept):
             use()
     assert serving.asked == []
+    monkeypatch.setenv(weights.ACCEPT, "false")
+    with pytest.raises(WeightsError, match=accept):
+        weights.load("tiny")
     monkeypatch.setenv(weights.ACCEPT, "1")
     weights.load("tiny")
     assert serving.asked == [""]
@@ -252,6 +255,8 @@ def test_where_nothing_can_be_kept_what_is_given_is_loaded_all_the_same(
     assert holds(weights.load("tiny", tmp_path / "tiny_v1.pth"), theirs)
     with pytest.raises(WeightsError, match=r"cannot be kept in .*; set MUYBRIDGE_CACHE"):
         weights.provide(["tiny"], tmp_path / "tiny_v1.pth")
+    with pytest.raises(WeightsError, match=r"cannot be kept in .*; set MUYBRIDGE_CACHE"):
+        weights.load("tiny")
 
 
 def test_processes_that_convert_the_same_file_do_not_get_in_each_others_way(tmp_path, cache):
