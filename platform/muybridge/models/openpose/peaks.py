@@ -1,9 +1,10 @@
 """Find the peaks of heat maps as if they were eight times as large, where there can be any.
 
 OpenPose's authors enlarge every map by eight, bicubically, and look at each pixel. Here only the
-cells of the small maps round which a pixel can exceed the threshold are enlarged: a pixel lies
-between the lowest and the highest of the cells around, and at most ``OVERSHOOT`` times their
-distance above the lowest.
+cells of the small maps round which a pixel can exceed the threshold are enlarged. A pixel is a sum
+of 4 x 4 cells with weights that sum to 1; those of the inner four are positive and sum to at most
+``INNER``, those of the corners to ``CORNERS``, the others are negative. So it lies no further above
+the lowest than these parts of what the highest of them do.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from muybridge.models.openpose.sampling import cubic_weights
 MOST = 127  # peaks of a part
 AROUND = 5  # cells a side that the pixels of one cell, and up to three more, are made of
 NEAR = 3  # pixels to each side that refine a peak's place
-OVERSHOOT = 1.1875**2 + 0.1875**2  # the positive weights' sum in the middle of four cells
+INNER, CORNERS = 1.1875**2, 0.1875**2  # in the middle of four cells, where they are largest
 
 
 def peaks(heat: Tensor, threshold: float, shift: float) -> Tensor:
@@ -46,9 +47,11 @@ def peaks(heat: Tensor, threshold: float, shift: float) -> Tensor:
 
 def candidates(heat: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
     """List the cells (C) of maps (J, h, w) in which a pixel can be above the threshold."""
-    high = functional.max_pool2d(heat, AROUND, 1, AROUND // 2)
+    inner = functional.max_pool2d(heat, 3, 1, 1)
+    high = functional.max_pool2d(inner, 3, 1, 1)
     low = -functional.max_pool2d(-heat, AROUND, 1, AROUND // 2)
-    joint, row, column = (low + OVERSHOOT * (high - low) > threshold).nonzero(as_tuple=True)
+    most = low + INNER * (inner - low) + CORNERS * (high - low)
+    joint, row, column = (most > threshold).nonzero(as_tuple=True)
     return joint, row, column
 
 
