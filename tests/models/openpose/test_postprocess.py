@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
+from muybridge.models.openpose import limbs
 from muybridge.models.openpose.bodies import BODY_25, COCO, Body
-from muybridge.models.openpose.limbs import pairs
-from muybridge.models.openpose.peaks import peaks
+from muybridge.models.openpose.limbs import pairs, sampled
+from muybridge.models.openpose.peaks import enlarged, peaks
 from muybridge.models.openpose.postprocess import MAXIMIZED, Thresholds, assemble
 
 BODIES = {"coco18": COCO, "body25": BODY_25}
@@ -52,6 +54,25 @@ def test_thresholds_are_as_published(scenes):
         assert (ours.joints, ours.score) == (theirs["min_subset_count"], theirs["min_subset_score"])
 
 
+def test_maps_are_enlarged_as_by_the_authors(scenes):
+    """Cells are enlarged one by one, fields are read at points; both are rows of the whole map."""
+    for name, body in BODIES.items():
+        key, rows = f"{name}_00", slice(100, 160)
+        maps = maps_of(scenes, key)
+        _, height, width = maps.shape
+        cells = functional.pad(maps[:1], (2, 2, 2, 2), mode="replicate").unfold(1, 5, 1)
+        blocks = enlarged(cells.unfold(2, 5, 1).reshape(-1, 25), 0).view(height, width, 8, 8)
+        nose = blocks.transpose(1, 2).reshape(height * 8, width * 8)[rows].numpy()
+        want = scenes.outputs[f"{key}_upsampled_nose_rows_100_160"]
+        assert nose == pytest.approx(want.reshape(nose.shape), abs=1e-5)
+        y, x = torch.meshgrid(torch.arange(100, 160), torch.arange(width * 8), indexing="ij")
+        points = torch.stack([x, y], -1).flatten(0, 1)[:, None].float()
+        channel = torch.zeros(len(points), dtype=torch.int64)
+        field = sampled(maps[body.heat :], channel, points)[:, 0, 0].view(x.shape).numpy()
+        want = scenes.outputs[f"{key}_upsampled_paf0_rows_100_160"]
+        assert field == pytest.approx(want.reshape(field.shape), abs=1e-5)
+
+
 def test_peaks_are_the_authors_in_all_scenes(scenes):
     for scene in scenes.manifest["scenes"]:
         maps, body, scale, thresholds = seen(scenes, scene)
@@ -86,6 +107,21 @@ def test_people_are_the_authors_in_all_scenes(scenes):
         assert got.joints[..., 2] == pytest.approx(want[..., 2], abs=SCORE), scene["name"]
         theirs = scenes.outputs[f"{scene['key']}_gpu_scores"]
         assert got.scores == pytest.approx(theirs, abs=SCORE), scene["name"]
+
+
+def test_people_are_the_same_when_pairs_are_rated_a_few_at_a_time(scenes, monkeypatch):
+    scene = max(scenes.manifest["scenes"], key=lambda scene: scene["people_true"])
+    whole = assemble(*seen(scenes, scene))
+    monkeypatch.setattr(limbs, "AT_ONCE", 1000)
+    parts = assemble(*seen(scenes, scene))
+    assert parts.joints == pytest.approx(whole.joints, abs=1e-5)
+
+
+def test_maps_without_any_heat_have_nobody():
+    for body in BODIES.values():
+        found = assemble(torch.zeros(body.channels, 2, 3), body, 1.0)
+        assert found.joints.shape == (0, body.joints, 3)
+        assert found.scores.shape == (0,)
 
 
 def test_as_many_true_joints_are_in_the_right_person_as_by_any_other_assembly(scenes):
