@@ -104,11 +104,13 @@ def _train(
 ) -> Trained:
     """Train on a Ray that is there or our own, and print what each epoch came to."""
     content = annotations.read(records)
-    for fault in content.skipped[:10]:
-        typer.echo(f"left out: {fault}", err=True)
     rows = training.rows(content, pictures)
+    there = [row for row in rows if row["path"].is_file()]
+    absent = [f"{row['path']}: no such file" for row in rows if not row["path"].is_file()]
+    for fault in [*content.skipped, *absent][:10]:
+        typer.echo(f"left out: {fault}", err=True)
     with cluster():
-        trained = train(course, rows, out / "run", workers=workers, gpu=gpu)
+        trained = train(course, there, out / "run", workers=workers, gpu=gpu)
     for epoch in trained.epochs:
         typer.echo("  ".join(f"{name} {value:.4g}" for name, value in epoch.items()))
     return trained

@@ -119,11 +119,11 @@ def _learn(given: Mapping[str, Any]) -> None:
     course: Course = given["course"]
     torch.manual_seed(course.seed)
     lessons = course.make()
-    optimiser = course.optimiser([p for p in lessons.parameters() if p.requires_grad])
-    done = _resume(lessons, optimiser)
     taught = ray.train.torch.prepare_model(
         lessons, parallel_strategy_kwargs={"find_unused_parameters": True}
     )
+    optimiser = course.optimiser([p for p in lessons.parameters() if p.requires_grad])
+    done = _resume(lessons, optimiser)  # now that the network is on its device
     context = ray.train.get_context()
     for epoch in range(len(done) + 1, course.epochs + 1):
         torch.manual_seed(course.seed + 1000 * epoch + context.get_world_rank())

@@ -180,7 +180,8 @@ def test_the_job_trains_a_teacher_then_a_network_that_loads_like_a_published_one
     colours = np.random.default_rng(0).integers(0, 256, (96, 128, 3)).astype(np.uint8)
     Image.fromarray(colours).save(tmp_path / "a.png")
     broken = {key: value for key, value in record(2).items() if key != "dp_U"}
-    given = {"images": [{"id": 1, "file_name": "a.png"}], "annotations": [record(), broken]}
+    images = [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "gone.png"}]
+    given = {"images": images, "annotations": [record(), broken, record(3, 2)]}
     (tmp_path / "given.json").write_text(json.dumps(given))
 
     def train(command, *options):
@@ -196,6 +197,7 @@ def test_the_job_trains_a_teacher_then_a_network_that_loads_like_a_published_one
 
     done = train("teacher")
     assert "left out: annotation 2" in done.stderr
+    assert "gone.png: no such file" in done.stderr
     teacher = tmp_path / "teacher" / "teacher.safetensors"
     done = train(
         "densepose",
