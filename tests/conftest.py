@@ -99,18 +99,19 @@ def official(
 
 @pytest.fixture(scope="session")
 def confident(official: Callable[[str], Path]) -> Callable[..., float]:
-    """Find the score that two people of each frame of clips reach, as a DensePose detector sees it.
+    """Find the score that two people of each frame of clips reach, as a detector sees them.
 
     With synthetic weights a hundred are found in every picture: that would take long.
     """
 
-    def score(clips: Sequence[dict[str, Any]], size: int) -> float:
+    def score(
+        clips: Sequence[dict[str, Any]], size: int, name: str = "densepose_rcnn_R_50_FPN_s1x"
+    ) -> float:
         from muybridge import graph
         from muybridge.columns import GIVEN
         from muybridge.stages.decode import decode
         from muybridge.stages.detect import Options, detect
 
-        name = "densepose_rcnn_R_50_FPN_s1x"
         stages = (decode(), detect(name, official(name), Options(size=size, min_score=0)))
         done = graph.apply(graph.load(stages, GIVEN), clips)
         best = [

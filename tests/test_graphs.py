@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -133,6 +134,14 @@ def test_a_configuration_is_read_as_a_choice():
     assert graphs.choice({}) == Choice()
     with pytest.raises(InputError, match=r"there is no grahp; there are graph, model"):
         graphs.choice({"grahp": "detect"})
+
+
+def test_the_program_for_a_cluster_writes_a_choice_that_can_be_built():
+    program = Path(__file__).parent.parent / "deployments" / "endpoint.py"
+    said = subprocess.run([sys.executable, program], check=True, capture_output=True, timeout=60)
+    (application,) = json.loads(said.stdout)["applications"]
+    assert application["import_path"] == "deployments.endpoint:app"
+    assert build(graphs.choice(application["args"]["choice"])) is not None
 
 
 def test_the_names_are_those_of_the_stages():
