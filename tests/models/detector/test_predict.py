@@ -72,3 +72,26 @@ def test_half_precision_gives_nearly_the_same(picture, official):
     )
     assert half.boxes.dtype == np.float32
     assert half.scores[:1] == pytest.approx(full.scores[:1], abs=0.05)
+
+
+def test_pictures_of_different_sizes_are_answered_each_in_its_own_pixels(picture, official):
+    name = "fasterrcnn_resnet50_fpn"
+    network = checkpoints.filled(checkpoints.read(official(name)), LAYOUTS[name])
+    pictures = [picture, picture[:101, :203], picture[:, ::3].copy()]
+    for seen, found in zip(pictures, detect(Predictor(network, size=SIZE), pictures), strict=True):
+        height, width = seen.shape[:2]
+        assert len(found.boxes) > 0
+        assert (found.boxes >= 0).all()
+        assert (found.boxes <= [width, height, width, height]).all()
+        assert found.boxes[:, 2].max() > 0.8 * width
+
+
+@pytest.mark.parametrize("name", ["fasterrcnn_resnet50_fpn", "keypointrcnn_resnet50_fpn"])
+def test_nobody_is_nothing_found(name, picture, official):
+    tensors = checkpoints.read(official(name))
+    tensors["roi_heads.box_predictor.cls_score.bias"][1] = -100
+    network = checkpoints.filled(tensors, LAYOUTS[name])
+    (found,) = detect(Predictor(network, size=SIZE), [picture])
+    assert found.boxes.shape == (0, 4)
+    assert found.scores.shape == (0,)
+    assert found.joints.shape == (0, 17 if "keypoint" in name else 0, 3)
