@@ -45,7 +45,7 @@ CHOICES = {
     "openpose": Choice("openpose", model="openpose_coco", size=96),
     "densepose": Choice("densepose", size=64),
 }
-NAMES = ("people", "keypoints", "densepose", "errors")
+NAMES = ("errors", "people", "keypoints", "densepose")  # what went wrong tells most
 
 
 def planned(video: Path) -> list[dict[str, Any]]:
