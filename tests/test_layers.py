@@ -13,11 +13,12 @@ FILES = sorted(SOURCES.rglob("*.py"))
 MAY_USE = {
     "errors": (),
     "columns": ("errors",),
+    "convolutions": (),
     "geometry": ("errors",),
     "graph": ("columns", "errors"),
     "containers": ("errors",),
     "checkpoints": ("containers", "errors"),
-    "models": ("checkpoints", "columns", "errors", "geometry"),
+    "models": ("checkpoints", "convolutions", "columns", "errors", "geometry"),
     "download": ("errors",),
     "published": ("errors",),
     "weights": ("checkpoints", "download", "errors", "models", "published"),

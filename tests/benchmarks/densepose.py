@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from muybridge import checkpoints
+from muybridge.convolutions import Tiled
 from muybridge.models.densepose.checkpoint import LAYOUTS
 from muybridge.models.densepose.config import Config
 from muybridge.models.densepose.fused import Fused
@@ -32,7 +33,6 @@ from muybridge.models.densepose.model import DensePose
 from muybridge.models.densepose.predict import Predictor, see
 from muybridge.models.densepose.preprocess import batch
 from muybridge.models.densepose.swift import Precision, Swift
-from muybridge.models.densepose.tiles import Tiled
 
 NAME = "densepose_rcnn_R_50_FPN_s1x"
 SIZE = (480, 640)  # height and width of a picture that becomes 800 x 1067
@@ -138,8 +138,8 @@ def arithmetic(network: DensePose, pixels: Tensor) -> Counter[torch.dtype]:
 
     def count(layer: Any, given: tuple[Tensor, ...], made: Tensor) -> None:
         if isinstance(layer, Tiled):
-            cells = made.numel() / made.shape[1] / layer.side**2
-            weight = layer.kernel
+            cells = made.numel() / made.shape[1] / layer.step**2
+            weight = layer.kernels
         else:
             weight = layer.convolution.weight if isinstance(layer, Fused) else layer.weight
             up = isinstance(layer, nn.ConvTranspose2d)
@@ -148,7 +148,8 @@ def arithmetic(network: DensePose, pixels: Tensor) -> Counter[torch.dtype]:
         counts[weight.dtype] += 2 * weight.numel() * int(cells)
 
     kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, Fused, Tiled)
-    inner = {id(m.convolution) for m in network.modules() if isinstance(m, Fused)}
+    fused = [m for m in network.modules() if isinstance(m, Fused)]
+    inner = {id(m) if isinstance(m.convolution, Tiled) else id(m.convolution) for m in fused}
     layers = [m for m in network.modules() if isinstance(m, kinds) and id(m) not in inner]
     hooks = [layer.register_forward_hook(count) for layer in layers]
     steps(network, pixels)

@@ -15,7 +15,6 @@ from muybridge.models.densepose.fused import AtOnce, FusedBlock, folded
 from muybridge.models.densepose.model import DensePose
 from muybridge.models.densepose.surface import Predictor
 from muybridge.models.densepose.swift import Swift
-from muybridge.models.densepose.tiles import Tiled
 
 BOXES = [torch.tensor([[3.0, 5, 60, 90], [40, 20, 90, 95]]), torch.tensor([[0.0, 0, 96, 64]])]
 
@@ -51,15 +50,6 @@ def test_folding_batch_norm_changes_nothing_but_rounding():
     layers = with_statistics(backbone.convolution(8, 16, 3, 2, activation=False))
     x = torch.randn(1, 8, 9, 9)
     assert torch.allclose(folded(layers)(x), layers(x), atol=1e-5)
-
-
-@pytest.mark.parametrize("side", [2, 4])
-@pytest.mark.parametrize("size", [(1, 4, 4), (2, 8, 12)])
-def test_a_convolution_by_tiles_changes_nothing_but_rounding(size, side):
-    count, height, width = size
-    convolution = nn.Conv2d(16, 24, 3, padding=1)
-    x = torch.randn(count, 16, height, width)
-    assert torch.allclose(Tiled(convolution, side)(x), convolution(x).relu(), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", [n for n in VARIANTS if "R_50" in n and "DL" not in n])

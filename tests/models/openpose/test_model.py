@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from muybridge.models.openpose.convolutions import Tiled
+from muybridge.convolutions import Tiled
 from muybridge.models.openpose.model import OpenPoseBody25, OpenPoseCoco
 from muybridge.models.openpose.predict import ready
 

@@ -1,16 +1,16 @@
 """The network as the product runs it: the same answers, fewer passes over memory, less arithmetic.
 
 Batch norm is folded and a cell's channels lie side by side, on every device. On a CPU ReLUs and
-additions are fused into convolutions, boxes are cut out by ``samples``, the decoder computed only
-where people are and the head by ``tiles``. In bfloat16 boxes, scores, that head and what follows
-the last layers stay float32.
+additions are fused into convolutions, boxes are cut out by ``samples``, the decoder is computed
+only where people are, and wide convolutions go by tiles. In bfloat16 the stacked head, which goes
+by tiles too, and boxes, scores and what follows the last layers stay float32.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,11 +21,8 @@ from muybridge.models.densepose.detector import CELLS, Regions
 from muybridge.models.densepose.fused import fuse
 from muybridge.models.densepose.model import DensePose
 from muybridge.models.densepose.surface import Charts
-from muybridge.models.densepose.tiles import Tiled
 
 Precision = Literal["float32", "bfloat16"]
-
-TILE: dict[Precision, int] = {"float32": 2, "bfloat16": 4}  # cells of the head's tiles
 
 
 class Swift(DensePose):
@@ -39,13 +36,14 @@ class Swift(DensePose):
         for name, part in copy.deepcopy(network).named_children():
             self.add_module(name, part)
         self.on_cpu = torch.device(device).type == "cpu"
-        fuse(self)
+        stacked = self.on_cpu and self.config.head == "stack"
+        fuse(self.head, tiled=stacked)
+        fuse(self, tiled=self.on_cpu and precision == "float32")
         fine: list[nn.Module] = [self.person_head.logits, self.person_head.moves]
+        if stacked:
+            fine += [self.head, self.predictor]  # direct bfloat16 would be no faster
         if self.on_cpu:
             self._channels_last_in_person_head()
-        if self.on_cpu and self.config.head == "stack" and not self.config.pooled % TILE[precision]:
-            self._tile_head(TILE[precision])
-            fine += [self.head, self.predictor]  # direct bfloat16 would be no faster
         self.to(device=device).to(memory_format=torch.channels_last)
         self._round(getattr(torch, precision), fine)
         self.eval().requires_grad_(False)
@@ -56,10 +54,6 @@ class Swift(DensePose):
         for parameter in self.parameters():
             if id(parameter) not in exact:
                 parameter.data = parameter.data.to(kind)
-
-    def _tile_head(self, side: int) -> None:
-        layers: Any = self.head.layers
-        self.head.layers = nn.Sequential(*(Tiled(layer.convolution, side) for layer in layers))
 
     def _channels_last_in_person_head(self) -> None:
         """Have it read cells of 256 channels, as ``look`` cuts them out, not channels of cells."""
@@ -87,4 +81,4 @@ class Swift(DensePose):
         return samples.pool_levels(maps[:4], boxes, STRIDES[:4], cells).permute(0, 3, 1, 2)
 
     def chart(self, cut: Tensor) -> Charts:
-        return super().chart(cut.type_as(next(self.head.parameters())))
+        return super().chart(cut.type_as(next(self.predictor.parameters())))

@@ -8,11 +8,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from muybridge.models.openpose.convolutions import swift
+from muybridge.convolutions import Fourier, Winograd
 from muybridge.models.openpose.postprocess import People, Thresholds, assemble
 from muybridge.models.openpose.preprocess import averaged, canvases, prepared
 
 Precision = Literal["float32", "bfloat16"]
+
+WIDE = 1 << 14  # channels in times channels out from which a 3 x 3 kernel gains by tiles
+FULL, HALF = "conv1_", "conv2_"  # layers at the picture's size and at half of it gain nothing
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,17 @@ def ready(network: nn.Module, precision: Precision) -> nn.Module:
     return network.to(device).to(memory_format=torch.channels_last)
 
 
+def swift(network: nn.Module) -> nn.Module:
+    """Replace the convolutions of a network that gain by tiles; for float32 on a processor."""
+    for name, layer in list(network.named_children()):
+        if isinstance(layer, nn.Conv2d):
+            if layer.kernel_size == (7, 7):
+                setattr(network, name, Fourier(layer))
+            elif layer.kernel_size == (3, 3) and _gains(name, layer):
+                setattr(network, name, Winograd(layer))
+    return network
+
+
 @torch.inference_mode()
 def maps(network: Any, pictures: Tensor, options: Options) -> tuple[Tensor, float]:
     """Give the maps (N, channels, h, w) of pictures (N, H, W, 3) RGB uint8.
@@ -58,3 +72,7 @@ def see(network: Any, pictures: Tensor, options: Options) -> list[People]:
     """Find the people in each of the pictures (N, H, W, 3) RGB uint8."""
     found, scale = maps(network, pictures, options)
     return [assemble(one, network.body, scale, options.thresholds) for one in found]
+
+
+def _gains(name: str, layer: nn.Conv2d) -> bool:
+    return layer.in_channels * layer.out_channels >= WIDE and not name.startswith((FULL, HALF))

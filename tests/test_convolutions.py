@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from muybridge.models.openpose import convolutions
-from muybridge.models.openpose.convolutions import Fourier, Winograd, swift
+from muybridge import convolutions
+from muybridge.convolutions import Fourier, Winograd
+from muybridge.models.openpose.predict import swift
 
 
 def layer(channels: int, outputs: int, kernel: int) -> nn.Conv2d:
@@ -29,6 +30,13 @@ def test_rows_of_tiles_a_few_at_a_time_convolve_as_all_at_once(monkeypatch, kind
     plain, x = layer(4, 4, kernel), torch.randn(2, 4, 45, 30)
     monkeypatch.setattr(convolutions, "AT_ONCE", 1)
     assert torch.allclose(kind(plain)(x), plain(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_steps_of_either_size_convolve_as_the_whole_does_with_or_without_bias(step):
+    plain = nn.Conv2d(6, 5, 3, padding=1, bias=step == 2).requires_grad_(False)
+    x = torch.randn(2, 6, 9, 11)
+    assert torch.allclose(Winograd(plain, step)(x), plain(x), atol=1e-5)
 
 
 def test_only_layers_that_gain_are_replaced():
