@@ -37,7 +37,7 @@ Rate = Annotated[float, typer.Option(min=0, help="How fast to learn.")]
 Batch = Annotated[int, typer.Option(min=1, help="Pictures a worker learns from at a time.")]
 Workers = Annotated[int, typer.Option(min=1, help="How many learn together.")]
 Gpu = Annotated[bool, typer.Option(help="Give each worker a GPU.")]
-Backbone = Annotated[bool, typer.Option(help="Let the backbone learn too.")]
+Backbone = Annotated[bool, typer.Option(help="Let the backbone learn too; the detector, which reads it, does not follow.")]  # noqa: E501
 # fmt: on
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -70,7 +70,7 @@ def densepose(
     start: Start = None,
     anew: Anew = False,
     filled: Filled = None,
-    backbone: Backbone = True,
+    backbone: Backbone = False,
     epochs: Epochs = 26,
     rate: Rate = 0.01,
     batch: Batch = 2,

@@ -134,18 +134,28 @@ def test_graphs_lists_what_each_needs_and_takes():
 
 
 @pytest.mark.parametrize("command", ["index", "serve"])
-def test_weights_that_are_missing_are_all_told_before_anything_starts(
+def test_weights_that_cannot_be_fetched_are_all_told_before_anything_starts(
     command, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("MUYBRIDGE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody answers there
     (tmp_path / "a.mp4").touch()
     words = [tmp_path / "a.mp4", "--out", tmp_path / "out"] if command == "index" else []
     chosen = ["--graph", "densepose", "--detector", "fasterrcnn_resnet50_fpn"]
     done = muybridge(command, *words, *chosen)
     assert done.exit_code == 2
-    assert "muybridge weights fetch fasterrcnn_resnet50_fpn" in done.stderr
-    assert "muybridge weights fetch densepose_rcnn_R_50_FPN_s1x" in done.stderr
+    assert "https://download.pytorch.org/models/fasterrcnn_resnet50_fpn" in done.stderr
+    assert "densepose_rcnn_R_50_FPN_s1x: model_final_162be9.pkl cannot be fetched" in done.stderr
+    assert f"put it to {tmp_path / 'cache'}" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_terms_are_told_before_anything_is_fetched(tmp_path, monkeypatch):
+    monkeypatch.setenv("MUYBRIDGE_CACHE", str(tmp_path))
+    done = muybridge("index", tmp_path, "--out", tmp_path / "out", "--graph", "openpose")
+    assert done.exit_code == 2
+    assert "muybridge weights fetch openpose_body25 --accept-licence" in done.stderr
+    assert "noncommercial" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_every_graph_is_described_with_what_it_needs():
     said = graphs.described()
     for name, kind in GRAPHS.items():
         assert f"{name}: {kind.about}" in said
-        assert all(weights in said for weights in kind.weights)
+        assert all(weights in said for weights in kind.needs(Choice(name)))
 
 
 def test_the_embedded_graph_does_without_torch():
@@ -161,3 +161,14 @@ def test_the_embedded_graph_does_without_torch():
         "import sys; from muybridge import graphs; graphs.build(); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_weights_that_a_choice_needs_are_named():
+    assert graphs.needs(Choice()) == ()
+    assert graphs.needs(Choice("densepose")) == (DENSEPOSE,)
+    assert graphs.needs(Choice("densepose", detector=KEYPOINT)) == (DENSEPOSE, KEYPOINT)
+    only = Choice("densepose", detector=KEYPOINT, tables=("people",))
+    assert graphs.needs(only) == (KEYPOINT,)
+    assert graphs.needs(Choice("openpose", model="openpose_mobilenet")) == ()
+    with pytest.raises(InputError, match="trucks"):
+        graphs.needs(Choice("trucks"))

@@ -26,7 +26,7 @@ MAY_USE = {
     "tracking": ("columns", "errors", "geometry"),
     "store": ("columns", "errors"),
     "stages": ("columns", "errors", "geometry", "graph", "models", "tracking", "video", "weights"),
-    "graphs": ("columns", "errors", "graph", "models", "stages", "store", "weights"),
+    "graphs": ("columns", "errors", "graph", "models", "published", "stages", "store", "weights"),
     "web": ("errors",),
     "render": ("columns", "errors", "geometry", "store", "video"),
     "evaluate": (

@@ -18,7 +18,7 @@ from rich.console import Console
 from muybridge import progress, weights_commands
 from muybridge.errors import InputError
 from muybridge.run.report import Summary
-from muybridge.terminal import console, told
+from muybridge.terminal import bars, console, told
 
 if TYPE_CHECKING:
     from muybridge.graphs import Choice
@@ -250,7 +250,6 @@ def serve(
 ) -> None:
     """Serve a graph over HTTP: POST /v1/analyze takes a video or a picture."""
     with told():
-        from muybridge import graphs
         from muybridge.run import online
         from muybridge.run.pools import parse
 
@@ -258,7 +257,7 @@ def serve(
             graph, model, detector, weights, precision, size, min_score, detect_every, tables
         )
         online.serve(
-            graphs.build(chosen),
+            _build(chosen),
             host=host,
             port=port,
             api_key_file=api_key_file,
@@ -283,12 +282,11 @@ def keypoints(
 ) -> None:
     """Score a graph's joints on pictures with COCO annotations (pycocotools)."""
     with told():
-        from muybridge import graphs
         from muybridge.columns import GIVEN
         from muybridge.evaluate import report
         from muybridge.graph import ready
 
-        made = graphs.build(_choice(graph, model, detector, weights, precision, size))
+        made = _build(_choice(graph, model, detector, weights, precision, size))
         ready(made, GIVEN)
         console.print(report.keypoints(images, annotations, made)["text"])
 
@@ -335,7 +333,6 @@ def densepose(
     They are read from results, or made of pictures by the graph densepose.
     """
     with told():
-        from muybridge import graphs
         from muybridge.columns import GIVEN
         from muybridge.evaluate import report
         from muybridge.graph import ready
@@ -343,7 +340,7 @@ def densepose(
         made: tuple[Any, ...] = ()
         if results.is_dir():
             said = (model, detector, weights, precision, size)
-            made = graphs.build(_choice("densepose", *said, min_score=0.05))
+            made = _build(_choice("densepose", *said, min_score=0.05))
             ready(made, GIVEN)
         console.print(report.densepose(results, annotations, surface, made)["text"])
 
@@ -375,6 +372,18 @@ def _choice(
     )
 
 
+def _build(choice: Choice) -> tuple[Any, ...]:
+    """Make the graph that is wanted, after fetching those of its weights that are not here."""
+    from muybridge import graphs
+
+    if names := graphs.needs(choice):
+        from muybridge import weights
+
+        with bars() as report:
+            weights.provide(names, choice.weights, report=report)
+    return graphs.build(choice)
+
+
 def _index(
     videos: list[str],
     out: str,
@@ -388,7 +397,7 @@ def _index(
     from muybridge.run.index import index as run
     from muybridge.run.pools import parse
 
-    graph = graphs.build(chosen) if chosen else graphs.embedded()
+    graph = _build(chosen) if chosen else graphs.embedded()
     grouped = parse(pools) if pools else ()
     with progress.display(style) as report:
         summary = run(videos, out, graph, pools=grouped, report=report, **options)

@@ -12,6 +12,7 @@ import hashlib
 import http.client
 import os
 import re
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -137,9 +138,10 @@ def _try(url: str, part: Part, report: Report) -> None:
     except urllib.error.HTTPError as error:
         _judge(error, part)
     except (OSError, http.client.HTTPException) as error:
-        raise BrokenError(
-            str(getattr(error, "reason", "") or error or type(error).__name__)
-        ) from error
+        reason = getattr(error, "reason", "")
+        if isinstance(reason, socket.gaierror):  # a second question gets the same answer
+            raise WeightsError(f"{reason.strerror}; is this machine online?") from error
+        raise BrokenError(str(reason or error or type(error).__name__)) from error
 
 
 def _judge(error: urllib.error.HTTPError, part: Part) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from muybridge.errors import InputError, WeightsError, listed
 from muybridge.graph import Graph, Run, Stage, needed
 from muybridge.models.densepose.config import VARIANTS
+from muybridge.published import FILES
 from muybridge.stages.decode import decode
 from muybridge.stages.people import people
 from muybridge.stages.watch import Options
@@ -107,15 +108,15 @@ def densepose(choice: Choice) -> Graph:
 class Kind:
     """Describe a graph: what it is for, how it is made, and which parts of a ``Choice`` it takes.
 
-    ``models`` are the names it takes for ``model``, ``weights`` the names of those it needs if
-    nothing is said, ``step`` is what ``size`` is a multiple of, ``extra`` what must be installed.
+    ``needs`` names the weights of a choice, ``models`` those it takes for ``model``, ``step`` is
+    what ``size`` is a multiple of, ``extra`` what must be installed.
     """
 
     about: str
     make: Callable[[Choice], Graph]
+    needs: Callable[[Choice], tuple[str, ...]]
     takes: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
-    weights: tuple[str, ...] = ()
     step: int = 1
     extra: str = ""
 
@@ -125,13 +126,14 @@ RCNN = ("detector", *NETWORK, "min_score", "detect_every")
 # fmt: off
 GRAPHS: dict[str, Kind] = {
     "embedded": Kind("people and their joints, in the picture and in space (BlazePose)",
-                     lambda choice: embedded(), extra="embedded"),
-    "detect": Kind("people (R-CNN); joints as well with Keypoint R-CNN", detect, RCNN,
-                   weights=DETECTORS[:1]),
-    "openpose": Kind("people and their joints, all of a picture at once (OpenPose)",
-                     openpose, ("model", *NETWORK), OPENPOSE, OPENPOSE[:1], step=16),
-    "densepose": Kind("people and the surface of their bodies (DensePose)",
-                      densepose, ("model", *RCNN), tuple(VARIANTS), (DENSEPOSE,)),
+                     lambda choice: embedded(), lambda choice: (), extra="embedded"),
+    "detect": Kind("people (R-CNN); joints as well with Keypoint R-CNN", detect,
+                   lambda choice: (choice.detector or DETECTORS[0],), RCNN),
+    "openpose": Kind("people and their joints, all of a picture at once (OpenPose)", openpose,
+                     lambda choice: (choice.model or OPENPOSE[0],), ("model", *NETWORK), OPENPOSE,
+                     step=16),
+    "densepose": Kind("people and the surface of their bodies (DensePose)", densepose,
+                      lambda choice: _two(choice), ("model", *RCNN), tuple(VARIANTS)),
 }
 # fmt: on
 
@@ -142,18 +144,17 @@ def build(choice: Choice = Choice()) -> Graph:
     Weights that are here are read once, so that WeightsError tells at once if they do not fit; what
     is not here the stages miss (``graph.ready``).
     """
-    if choice.graph not in GRAPHS:
-        raise InputError(f"there is no graph {choice.graph!r}; there are {', '.join(GRAPHS)}")
-    kind = GRAPHS[choice.graph]
-    if found := [*_misplaced(choice, kind), *_mistaken(choice, kind)]:
-        raise InputError(listed(f"the graph {choice.graph} cannot be made so", found))
-    graph = kind.make(choice)
-    if found := _unwritten(choice, graph):
-        raise InputError(listed(f"the graph {choice.graph} cannot be made so", found))
+    graph = _made(choice)
     graph = chosen(graph, choice.tables) if choice.tables else graph
     if found := _unfit(choice, graph):
         raise WeightsError(listed(f"the graph {choice.graph} cannot be made so", found))
     return graph
+
+
+def needs(choice: Choice) -> tuple[str, ...]:
+    """Name the published weights that a choice works with; InputError if it is no good choice."""
+    _made(choice)
+    return tuple(name for name in GRAPHS[choice.graph].needs(choice) if name in FILES)
 
 
 def written(graph: Graph) -> tuple[str, ...]:
@@ -168,7 +169,7 @@ def described() -> str:
     for name, kind in GRAPHS.items():
         graph = kind.make(Choice(name))
         here = "not here" if any(stage.missing() for stage in graph) else "here"
-        needs = [*kind.weights, *([f"the extra {kind.extra!r}"] if kind.extra else [])]
+        needs = [*kind.needs(Choice(name)), *([f"the extra {kind.extra!r}"] if kind.extra else [])]
         lines += [
             f"{name}: {kind.about}",
             f"  stages   {', '.join(stage.name for stage in graph)}",
@@ -198,6 +199,26 @@ def _only(stage: Stage, columns: frozenset[str]) -> Stage:
         return lambda clips: [{name: made[name] for name in kept} for made in run(clips)]
 
     return replace(stage, load=load, writes=kept, identity={**stage.identity, "writes": kept})
+
+
+def _made(choice: Choice) -> Graph:
+    """Make all stages of the graph that is wanted, or raise InputError with all that is wrong."""
+    if choice.graph not in GRAPHS:
+        raise InputError(f"there is no graph {choice.graph!r}; there are {', '.join(GRAPHS)}")
+    kind = GRAPHS[choice.graph]
+    if found := [*_misplaced(choice, kind), *_mistaken(choice, kind)]:
+        raise InputError(listed(f"the graph {choice.graph} cannot be made so", found))
+    graph = kind.make(choice)
+    if found := _unwritten(choice, graph):
+        raise InputError(listed(f"the graph {choice.graph} cannot be made so", found))
+    return graph
+
+
+def _two(choice: Choice) -> tuple[str, ...]:
+    """Name the weights that read surfaces, if any are wanted, and those that find people."""
+    model = choice.model or DENSEPOSE
+    asked = not choice.tables or "densepose" in choice.tables
+    return tuple(dict.fromkeys([*([model] if asked else []), choice.detector or model]))
 
 
 def _looking(choice: Choice) -> dict[str, Any]:

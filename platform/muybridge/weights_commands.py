@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TransferSpeedColumn
 from rich.table import Table
 
 from muybridge import published
 from muybridge.errors import WeightsError
 from muybridge.published import FILES, File, known
-from muybridge.terminal import console, told
+from muybridge.terminal import bars, console, told
 
 app = typer.Typer(
     no_args_is_help=True, help="List, fetch, convert and verify the published files of models."
@@ -69,7 +65,7 @@ def fetch(
         files = [known(name) for name in names]
         from muybridge import weights
 
-        with _bars() as report:
+        with bars() as report:
             weights.provide(names, accept=accept_licence, report=report)
         for file in files:
             console.print(f"{file.name}: {file.converted}")
@@ -115,21 +111,3 @@ def _here(file: File) -> str:
     if file.cached.is_file():
         return "yes"
     return "converted" if file.here else "no"
-
-
-@contextmanager
-def _bars() -> Iterator[Callable[[File, int, int], None]]:
-    """Show how far each file has come, on a terminal."""
-    console = Console(stderr=True)
-    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bars:
-        tasks = dict[str, TaskID]()
-
-        def report(file: File, done: int, total: int) -> None:
-            if file.name not in tasks:
-                tasks[file.name] = bars.add_task(file.name)
-            bars.update(tasks[file.name], completed=done, total=total or None)
-
-        yield report

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from muybridge.geometry.skeletons import COCO17
-from muybridge.render.draw import TRACKS, Person, draw, line_width
+from muybridge.render.draw import CERTAINTY, TRACKS, Person, draw, line_width
+from muybridge.render.rows import seen
+from muybridge.store.tables import table
 
 NO_JOINTS = np.zeros((0, 3))
 
@@ -80,6 +84,25 @@ def test_joints_fade_with_their_score():
         for score in (0.9, 0.5, 0.1)
     )
     assert strong > weak > none == 0
+
+
+def test_scores_that_are_heights_of_peaks_are_drawn_from_lower_on():
+    faint, heights = standing(0.25), replace(standing(0.25), certainty=(0.05, 0.4))
+    nobody = replace(faint, skeleton=None)
+    without, left_out, drawn = (draw(grey(200, 200), [p], "") for p in (nobody, faint, heights))
+    assert np.array_equal(left_out, without)
+    assert not np.array_equal(drawn, without)
+
+
+def test_rows_of_openpose_are_drawn_as_heights_of_peaks():
+    said = {"video_id": "v", "frame": 0, "time_s": 0.0, "track_id": 0}
+    joints = {"x": [1.0] * 18, "y": [1.0] * 18, "score": [0.2] * 18}
+    keypoints = [{**said, "system": "openpose", "skeleton": "coco18", **joints}]
+    people = table("people", [{**said, "left": 0, "top": 0, "right": 9, "bottom": 9}])
+    video = {"video_id": "v", "frames": 1, "frames_analysed": 1}
+    person = seen(video, people, table("keypoints", keypoints)).at(0, 0.0)[1][0]
+    assert person.certainty[0] < 0.2 < person.certainty[1]
+    assert seen(video, people, table("keypoints", [])).at(0, 0.0)[1][0].certainty == CERTAINTY
 
 
 @pytest.mark.parametrize(

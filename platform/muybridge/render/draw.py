@@ -29,7 +29,7 @@ TRACKS: tuple[Colour, ...] = (
     (0, 114, 178),
 )
 LIGHT = {"left": 0.7, "middle": 0.3, "right": 0.0}  # share of white in a limb's colour
-UNSEEN, CERTAIN = 0.3, 0.8  # the scores at which a joint is left out, and drawn in full
+CERTAINTY = (0.3, 0.8)  # the scores at which a joint is left out, and drawn in full
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,15 @@ class Person:
     """Be one person in one frame, in pixels of the picture.
 
     ``box`` (4,) is left, top, right, bottom; ``joints`` (J, 3) are x, y, score. Without a skeleton,
-    J = 0, there is only the box.
+    J = 0, there is only the box. ``certainty`` are the scores of a joint that is left out, and of
+    one that is drawn in full.
     """
 
     track: int
     box: Points
     joints: Points
     skeleton: Skeleton | None = None
+    certainty: tuple[float, float] = CERTAINTY
 
 
 def draw(picture: NDArray[np.uint8], people: Sequence[Person], caption: str) -> NDArray[np.uint8]:
@@ -92,15 +94,15 @@ def _skeleton(layer: Layer, limbs: Sequence[Limb], width: float, colour: Colour)
 def _limbs(person: Person) -> Iterator[Limb]:
     if person.skeleton is None:
         return
-    places, sure = person.joints[:, :2], _sure(person.joints[:, 2])
+    places, sure = person.joints[:, :2], _sure(person.joints[:, 2], *person.certainty)
     for one, other in person.skeleton.limbs:
         if faintest := min(sure[one], sure[other]):
             sides = {_side(person.skeleton.joints[joint]) for joint in (one, other)}
             yield places[[one, other]], faintest, sides.pop() if len(sides) == 1 else "middle"
 
 
-def _sure(scores: Points) -> list[float]:
-    return np.clip((scores - UNSEEN) / (CERTAIN - UNSEEN), 0, 1).tolist()
+def _sure(scores: Points, unseen: float, certain: float) -> list[float]:
+    return np.clip((scores - unseen) / (certain - unseen), 0, 1).tolist()
 
 
 def _side(joint: str) -> str:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from muybridge.errors import InputError
 from muybridge.geometry.skeletons import SKELETONS, Skeleton
-from muybridge.render.draw import Person
+from muybridge.render.draw import CERTAINTY, Person
 from muybridge.render.surface import Surface, read
 
 MOST = 5  # names in a message
+CERTAIN = {"openpose": (0.05, 0.4)}  # where scores are no probabilities but heights of peaks
 WINDOW = 256  # frames whose surfaces are held at a time
 
 
@@ -37,13 +38,20 @@ class Seen:
     joints: NDArray[np.float64]
     skeleton: Skeleton | None
     hold: float
+    certainty: tuple[float, float] = CERTAINTY
 
     def at(self, frame: int, seconds: float) -> tuple[int, list[Person]]:
         """Say who is drawn on a frame, and of which frame that is known: ``frame`` or one near."""
         row = self._nearest(frame, seconds)
         first, last = np.searchsorted(self.frames, (row, row + 1))
         return row, [
-            Person(int(self.tracks[i]), self.boxes[i], self.joints[i], self.skeleton)
+            Person(
+                int(self.tracks[i]),
+                self.boxes[i],
+                self.joints[i],
+                self.skeleton,
+                self.certainty,
+            )
             for i in range(first, last)
         ]
 
@@ -110,8 +118,8 @@ def seen(video: Mapping[str, Any], people: pa.Table, keypoints: pa.Table, system
     systems = sorted(set(keypoints["system"].to_pylist()))
     if system and system not in systems:
         raise InputError(f"no joints of {system!r} are there; there are those of {systems}")
-    if systems:
-        keypoints = keypoints.filter(pc.field("system") == (system or systems[0]))
+    drawn = system or next(iter(systems), "")
+    keypoints = keypoints.filter(pc.field("system") == drawn)
     skeleton, joints = _joints(people, keypoints)
     columns = [np.asarray(people[side], float) for side in ("left", "top", "right", "bottom")]
     return Seen(
@@ -122,6 +130,7 @@ def seen(video: Mapping[str, Any], people: pa.Table, keypoints: pa.Table, system
         joints=joints,
         skeleton=skeleton,
         hold=_hold(video),
+        certainty=CERTAIN.get(drawn, CERTAINTY),
     )
 
 

@@ -18,6 +18,8 @@ from muybridge.models.densepose.swift import Precision, Swift
 
 Boxes = NDArray[np.float32]
 
+AT_ONCE = 32  # people whose charts are held: 4 MB each
+
 # A GPU's convolutions would otherwise keep only 10 bits of a float32.
 EXACTLY = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
@@ -132,9 +134,10 @@ def _told(predictor: Predictor, given: Batch, boxes: Sequence[Boxes]) -> list[_C
 def _read(
     predictor: Predictor, maps: Sequence[Tensor], chosen: Sequence[_Chosen]
 ) -> Iterator[Surface]:
-    """Read the surface of all pictures' people, in order."""
-    inside = [each.inside for each in chosen]
-    if not any(map(len, inside)):
-        return iter(())
-    charts = predictor.network.read(maps, inside)
-    return iter(surfaces(charts, torch.cat([each.outside for each in chosen])))
+    """Read the surface of all pictures' people, in order, some at a time."""
+    if not any(len(each.inside) for each in chosen):
+        return
+    cut = predictor.network.cut(maps, [each.inside for each in chosen])
+    outside = torch.cat([each.outside for each in chosen])
+    for some, boxes in zip(*(torch.split(each, AT_ONCE) for each in (cut, outside)), strict=True):
+        yield from surfaces(predictor.network.chart(some), boxes)
