@@ -68,7 +68,7 @@ def missing(name: str, given: Path | None) -> list[str]:
         return weights.missing(name, given)
     if given is not None and all((given / file).is_file() for file in mobilenet.FILES):
         return []
-    return [f"{name}: give the folder with {' and '.join(mobilenet.FILES)}"]
+    return [f"{name}: name with --weights the folder of {' and '.join(mobilenet.FILES)}"]
 
 
 def identity(name: str, given: Path | None) -> dict[str, str]:
