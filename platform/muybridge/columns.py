@@ -65,6 +65,17 @@ COLUMNS: dict[str, Column] = {
     "densepose_box":   Column(("P", 4), "int32", "pixels", "left, top, right, bottom"),
     "densepose_parts": Column(("P",), "bytes", "", "PNG, 8 bit: body part 1 to 24, 0 for none"),
     "densepose_uv":    Column(("P",), "bytes", "", "PNG, 2 channels of 8 bit: U and V times 255"),
+    # lifted from joints in the picture: x right, y down, z forward from the hips' middle, score
+    "lifter_joints3d": Column(("P", 18, 4), "float32", "metres", "joints around the hips"),
+    # SMPL bodies: x right, y down, z forward
+    "smpl_model":       Column((), "str", "", "the variant, by the name of its weights"),
+    "smpl_body":        Column((), "str", "", "the body model, by the name of its file"),
+    "smpl_betas":       Column(("P", 10), "float32", "", "shape, in standard deviations"),
+    "smpl_rotations":   Column(("P", 24, 3), "float32", "radians", "axis-angle of each joint in its parent's axes"),  # noqa: E501
+    "smpl_camera":      Column(("P", 4), "float32", "", "weak perspective in the picture: sx, sy, tx, ty"),  # noqa: E501
+    "smpl_translation": Column(("P", 3), "float32", "metres", "from the body's origin to the camera"),  # noqa: E501
+    "smpl_focal":       Column(("P",), "float32", "pixels", "focal length that the translation holds for"),  # noqa: E501
+    "smpl_joints3d":    Column(("P", 49, 3), "float32", "metres", "joints around the origin"),
     # what went wrong ("" for nothing)
     "error":           Column((), "str", "", "what went wrong, in a sentence"),
     "error_stage":     Column((), "str", "", "the stage in which it went wrong"),

@@ -1,4 +1,4 @@
-"""Geometry of pictures and bodies, on numpy arrays.
+"""Geometry of pictures and bodies, on numpy arrays; what networks learn through, on tensors.
 
 The conventions of the whole product, stated here and nowhere else:
 

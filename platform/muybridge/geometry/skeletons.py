@@ -78,7 +78,17 @@ BODY25 = _skeleton(
     "left_ankle-left_heel right_ankle-right_big_toe-right_small_toe right_ankle-right_heel",
 )
 
-SKELETONS = {skeleton.name: skeleton for skeleton in (BLAZEPOSE33, COCO17, COCO18, BODY25)}
+BODY18 = _skeleton(
+    "body18",
+    "mid_hip right_hip right_knee right_ankle right_big_toe left_hip left_knee left_ankle "
+    "left_big_toe spine neck head left_shoulder left_elbow left_wrist right_shoulder right_elbow "
+    "right_wrist",
+    "mid_hip-spine-neck-head mid_hip-right_hip-right_knee-right_ankle-right_big_toe "
+    "mid_hip-left_hip-left_knee-left_ankle-left_big_toe neck-left_shoulder-left_elbow-left_wrist "
+    "neck-right_shoulder-right_elbow-right_wrist",
+)
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (BLAZEPOSE33, COCO17, COCO18, BODY25, BODY18)}
 
 
 def mapping(source: Skeleton, target: Skeleton) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from muybridge.columns import Clip
 
-VERSION = "2"
+VERSION = "3"
 ROW_GROUP = 65_536
 SIDES = ("left", "top", "right", "bottom")
 Tables = dict[str, pa.Table]
@@ -96,6 +96,20 @@ FIELDS: dict[str, tuple[tuple[str, pa.DataType, str, str], ...]] = {
         ("parts",    BYTES,  "",        "PNG, 8 bit: body part 1 to 24, 0 for none"),
         ("uv",       BYTES,  "1/255",   "PNG, 2 channels of 8 bit: U and V times 255"),
     ),
+    "bodies": (
+        *FRAME,
+        ("system",   TEXT,   "",        "the model that saw it"),
+        ("model",    TEXT,   "",        "the variant, by the name of its weights"),
+        ("body",     TEXT,   "",        "the body model, by the name of its file"),
+        ("betas",       MANY, "",        "10 numbers: the body's shape, in standard deviations"),
+        ("rotations",   MANY, "radians", "24 x 3: axis-angle of each joint in its parent's axes"),
+        ("camera",      MANY, "",        "weak perspective in the picture: sx, sy, tx, ty"),
+        ("translation", MANY, "metres",  "x, y, z that bring the body into the camera's axes"),
+        ("focal",       SINGLE, "pixels", "focal length that the translation holds for"),
+        ("x",        MANY,   "metres",  "of each of 49 joints, to the right of the body's origin"),
+        ("y",        MANY,   "metres",  "of each joint, down"),
+        ("z",        MANY,   "metres",  "of each joint, forward"),
+    ),
     "tracks": (
         VIDEO,
         ("track_id",     SMALL,  "",        "who it is, within the video"),
@@ -122,6 +136,7 @@ KEYS = {
     "keypoints": ("video_id", "frame", "track_id", "system"),
     "joints3d":  ("video_id", "frame", "track_id", "system"),
     "densepose": ("video_id", "frame", "track_id", "system"),
+    "bodies":    ("video_id", "frame", "track_id", "system"),
     "tracks":    ("video_id", "track_id"),
     "errors":    ("video_id", "clip_id", "stage", "kind", "message"),
 }
@@ -129,6 +144,8 @@ KEYS = {
 SYSTEMS: tuple[tuple[str, str, str, str, tuple[str, ...], dict[str, str]], ...] = (
     ("keypoints", "blazepose", "blazepose33", "blazepose_joints",   ("x", "y", "score"), {}),
     ("joints3d",  "blazepose", "blazepose33", "blazepose_joints3d", ("x", "y", "z", "score"),
+     {"space": "root"}),
+    ("joints3d",  "lifter",    "body18",     "lifter_joints3d",    ("x", "y", "z", "score"),
      {"space": "root"}),
     ("keypoints", "keypoint_rcnn", "coco17", "coco17_joints", ("x", "y", "score"), {}),
     ("keypoints", "openpose",      "coco18", "coco18_joints", ("x", "y", "score"), {}),
@@ -138,6 +155,10 @@ SYSTEMS: tuple[tuple[str, str, str, str, tuple[str, ...], dict[str, str]], ...] 
 LOOKED = ("frame_seen",)
 SEEN = ("person_frame", "person_track", "person_score", "person_box")
 SURFACE = ("densepose_model", "densepose_box", "densepose_parts", "densepose_uv")
+BODY = (
+    "smpl_model", "smpl_body", "smpl_betas", "smpl_rotations", "smpl_camera", "smpl_translation",
+    "smpl_focal", "smpl_joints3d",
+)  # fmt: skip
 # the clip's columns, any of which make rows of a table, beside those that say who is seen when
 SOURCES: dict[str, tuple[str, ...]] = {
     "videos": LOOKED,
@@ -147,6 +168,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
         for name in ("keypoints", "joints3d")
     },
     "densepose": SURFACE,
+    "bodies": BODY,
     "tracks": SEEN,
     "errors": LOOKED,
 }
@@ -193,6 +215,8 @@ def rows(clip: Clip) -> Tables:
             made[name] = pa.concat_tables([made[name], part])
     if "densepose_box" in clip:
         made["densepose"] = _densepose(clip, made["people"])
+    if "smpl_betas" in clip:
+        made["bodies"] = _bodies(clip, made["people"])
     return made
 
 
@@ -283,6 +307,22 @@ def _densepose(clip: Clip, people: pa.Table) -> pa.Table:
         "uv": pa.array(clip["densepose_uv"], BYTES),
     }
     return pa.table({c: columns[c] for c in SCHEMAS["densepose"].names}, SCHEMAS["densepose"])
+
+
+def _bodies(clip: Clip, people: pa.Table) -> pa.Table:
+    columns: dict[str, Any] = {column: people[column] for column, *_ in FRAME}
+    columns |= {
+        "system": pa.repeat("vibe", len(people)),
+        "model": pa.repeat(clip["smpl_model"], len(people)),
+        "body": pa.repeat(clip["smpl_body"], len(people)),
+        "betas": _lists(clip["smpl_betas"]),
+        "rotations": _lists(clip["smpl_rotations"].reshape(len(people), 72)),
+        "camera": _lists(clip["smpl_camera"]),
+        "translation": _lists(clip["smpl_translation"]),
+        "focal": clip["smpl_focal"],
+        **{axis: _lists(clip["smpl_joints3d"][..., i]) for i, axis in enumerate("xyz")},
+    }
+    return pa.table({c: columns[c] for c in SCHEMAS["bodies"].names}, SCHEMAS["bodies"])
 
 
 def _lists(values: NDArray[np.float32]) -> pa.Array:
