@@ -115,8 +115,8 @@ def index(
         summary = _index(
             videos,
             out,
+            _build(chosen),
             show.value,
-            chosen,
             fps=fps,
             pools=pools,
             endpoint=endpoint_url,
@@ -187,11 +187,12 @@ def demo(
     """Make a short clip from a portrait, index it, and show what comes out. Needs no network."""
     with told():
         from muybridge import demo as portrait
+        from muybridge import graphs
 
         out.mkdir(parents=True, exist_ok=True)
         clip = portrait.clip(out / "clip.mp4")
         console.print(f"clip: {clip}")
-        _index([str(clip)], str(out / "tables"))
+        _index([str(clip)], str(out / "tables"), graphs.embedded())
         _draw(str(out / "tables"), str(clip), out / "overlay.mp4", None)
         sql = "select track_id, first_time_s, last_time_s, frames_seen, score from tracks"
         console.print(f'muybridge query {out / "tables"} "{sql}"')
@@ -387,17 +388,15 @@ def _build(choice: Choice) -> tuple[Any, ...]:
 def _index(
     videos: list[str],
     out: str,
+    graph: tuple[Any, ...],
     style: progress.Style = "auto",
-    chosen: Choice | None = None,
     pools: str = "",
     **options: Any,
 ) -> Summary:
     """Index with a display, and print how it went."""
-    from muybridge import graphs
     from muybridge.run.index import index as run
     from muybridge.run.pools import parse
 
-    graph = _build(chosen) if chosen else graphs.embedded()
     grouped = parse(pools) if pools else ()
     with progress.display(style) as report:
         summary = run(videos, out, graph, pools=grouped, report=report, **options)

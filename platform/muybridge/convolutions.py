@@ -11,14 +11,13 @@ transformed kernels take more memory than the kernels: 4 times for 3 x 3, and 6 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 AT_ONCE = 1 << 21  # values of the transform held at a time, so that they stay near the core
-POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.7, -0.7, 1.4, -1.4)}  # by the step of Winograd's tiles
+WIDE = 1 << 14  # channels in times channels out from which a 3 x 3 kernel gains
 
 
 class Tiled(nn.Module):
@@ -73,17 +72,15 @@ class Tiled(nn.Module):
 
 
 class Winograd(Tiled):
-    """Convolve 3 x 3: polynomials known at a few points and at infinity.
+    """Convolve 3 x 3 by tiles of 6 x 6: polynomials known at five points and at infinity."""
 
-    A ``step`` of 4 takes 2.25 multiplications instead of 9, one of 2 takes 4 and rounds less.
-    """
-
+    points = (0.0, 0.7, -0.7, 1.4, -1.4)
     there: Tensor
     again: Tensor
 
-    def __init__(self, layer: nn.Conv2d, step: Literal[2, 4] = 4) -> None:
-        super().__init__(layer, step + 2)
-        kernel, there, again = _cook(POINTS[step], step)
+    def __init__(self, layer: nn.Conv2d) -> None:
+        super().__init__(layer, len(self.points) + 1)
+        kernel, there, again = _cook(self.points, self.step)
         own = layer.weight.detach().double()
         weight = torch.einsum("ai,ocij,bj->abco", kernel, own, kernel)
         self.register_buffer("kernels", weight.flatten(0, 1).float().contiguous())
@@ -129,3 +126,13 @@ class Fourier(Tiled):
         values = products.reshape(len(products), self.side, -1, products.shape[-1])
         tiles = torch.fft.irfft2(values, s=(self.side, self.side), dim=(1, 2))
         return tiles[:, : self.step, : self.step]
+
+
+def quickened(layer: nn.Conv2d) -> nn.Module:
+    """Have a convolution that gains by it convolve by tiles; for float32 on a processor."""
+    if layer.stride == layer.dilation == (1, 1):
+        if layer.kernel_size == (7, 7):
+            return Fourier(layer)
+        if layer.kernel_size == (3, 3) and layer.in_channels * layer.out_channels >= WIDE:
+            return Winograd(layer)
+    return layer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from muybridge.columns import Clip
 from muybridge.errors import InputError
 from muybridge.evaluate import results as coco_results
 from muybridge.evaluate import surface
-from muybridge.evaluate.densepose import Found, annotated, score
+from muybridge.evaluate.densepose import annotated, score
 from muybridge.evaluate.metrics import coco_keypoints
 from muybridge.evaluate.precision import NAMES
 from muybridge.geometry.skeletons import COCO17, SKELETONS, mapping
@@ -36,15 +36,25 @@ def keypoints(images: Path, annotations: Path, graph: Graph) -> dict[str, Any]:
     ``metrics.coco_keypoints`` gives and ``text``, a few lines for people.
     """
     truth = json.loads(annotations.read_text())
-    loaded = graphs.load(tuple(s for s in graph if "frames" not in s.writes), GIVEN)
-    found: list[dict[str, Any]] = []
-    for image in truth["images"]:
-        clip = graphs.apply(loaded, [picture_clip(images / image["file_name"])])[0]
-        if clip["error"]:
-            raise InputError(f"{image['file_name']}: the graph failed: {clip['error']}")
-        found += _results(clip, image["id"])
+    seen = looked_at(images, truth["images"], graph)
+    found = [result for clip, number in seen for result in _results(clip, number)]
     report = coco_keypoints(truth, found)
     return {**report, "pictures": len(truth["images"]), "text": _keypoints_text(report)}
+
+
+def looked_at(
+    folder: Path, images: Sequence[Mapping[str, Any]], graph: Graph
+) -> Iterator[tuple[Clip, int]]:
+    """Run a graph on the pictures of a COCO file; yield each one's clip and number.
+
+    InputError names a picture that is not there, or at which the graph failed.
+    """
+    loaded = graphs.load(tuple(s for s in graph if "frames" not in s.writes), GIVEN)
+    for image in images:
+        clip = graphs.apply(loaded, [picture_clip(folder / image["file_name"])])[0]
+        if clip["error"]:
+            raise InputError(f"{image['file_name']}: the graph failed: {clip['error']}")
+        yield clip, image["id"]
 
 
 def picture_clip(path: Path) -> dict[str, Any]:
@@ -108,24 +118,14 @@ def densepose(results: Path, annotations: Path, folder: Path, graph: Graph = ())
     measured = surface.read(folder)
     content, skipped = annotated(annotations)
     if results.is_dir():
-        found = _surfaces(results, content["images"], graph)
+        seen = looked_at(results, content["images"], graph)
+        found = [one for clip, number in seen for one in coco_results.seen(clip, number)]
     else:
         found, unread = coco_results.read(results)
         skipped = [*skipped, *unread]
     scores = score(content, found, measured)
     text = _densepose_text(scores, len(found), len(content["images"]), skipped)
     return {**scores, "skipped": skipped, "text": text}
-
-
-def _surfaces(folder: Path, images: Sequence[Mapping[str, Any]], graph: Graph) -> list[Found]:
-    """Look at the pictures of an annotation file."""
-    loaded = graphs.load(tuple(s for s in graph if "frames" not in s.writes), GIVEN)
-    clips = ((picture_clip(folder / image["file_name"]), image["id"]) for image in images)
-    return [
-        found
-        for clip, number in clips
-        for found in coco_results.seen(graphs.apply(loaded, [clip])[0], number)
-    ]
 
 
 def _densepose_text(

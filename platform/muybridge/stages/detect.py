@@ -30,7 +30,6 @@ Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8]
 Look = Callable[[Sequence[Picture]], "list[Found]"]
 
-LONGER = 1333 / 800  # the most that the longer side may have, for each pixel of the shorter
 JOINTS = 17
 
 
@@ -167,7 +166,7 @@ def _all(joints: Floats) -> Floats:
 
 def sized(config: Config, size: int) -> Config:
     """Have a DensePose network see ``size`` pixels of a picture's shorter side."""
-    return replace(config, min_size=size, max_size=round(size * LONGER))
+    return replace(config, min_size=size, max_size=round(size * torchvisions.LONGER))
 
 
 # by the name of the weights

@@ -13,11 +13,10 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torchvision.ops import Conv2dNormActivation, FrozenBatchNorm2d
 
-from muybridge.convolutions import Winograd
+from muybridge.convolutions import quickened
 from muybridge.models.densepose.backbone import Block
 from muybridge.models.densepose.surface import Charts, Predictor, charted, twice
 
-WIDE = 1 << 14  # channels in times channels out from which a 3 x 3 kernel gains by tiles
 # oneDNN's convolutions go over the result once, where separate steps do so two or three times.
 ONE_PASS = torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-untyped-call]
     torch.ops.mkldnn, "_convolution_pointwise_"
@@ -101,13 +100,6 @@ def folded(layers: nn.Sequential) -> nn.Conv2d:
     new.weight = nn.Parameter(old.weight * scale[:, None, None, None])
     new.bias = nn.Parameter(norm.bias - norm.running_mean * scale)
     return new
-
-
-def quickened(layer: nn.Conv2d) -> nn.Module:
-    """Have a convolution that gains by it convolve by tiles; in float32 on a CPU."""
-    plain = layer.kernel_size == (3, 3) and layer.stride == layer.dilation == (1, 1)
-    wide = layer.in_channels * layer.out_channels >= WIDE
-    return Winograd(layer) if plain and wide else layer
 
 
 def fuse(network: nn.Module, tiled: bool) -> None:

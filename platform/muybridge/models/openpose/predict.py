@@ -8,14 +8,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from muybridge.convolutions import Fourier, Winograd
+from muybridge.convolutions import quickened
 from muybridge.models.openpose.postprocess import People, Thresholds, assemble
 from muybridge.models.openpose.preprocess import averaged, canvases, prepared
 
 Precision = Literal["float32", "bfloat16"]
 
-WIDE = 1 << 14  # channels in times channels out from which a 3 x 3 kernel gains by tiles
-FULL, HALF = "conv1_", "conv2_"  # layers at the picture's size and at half of it gain nothing
+LARGE = ("conv1_", "conv2_")  # layers at the picture's size and at half of it gain nothing by tiles
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,8 @@ def ready(network: nn.Module, precision: Precision) -> nn.Module:
 def swift(network: nn.Module) -> nn.Module:
     """Replace the convolutions of a network that gain by tiles; for float32 on a processor."""
     for name, layer in list(network.named_children()):
-        if isinstance(layer, nn.Conv2d):
-            if layer.kernel_size == (7, 7):
-                setattr(network, name, Fourier(layer))
-            elif layer.kernel_size == (3, 3) and _gains(name, layer):
-                setattr(network, name, Winograd(layer))
+        if isinstance(layer, nn.Conv2d) and not name.startswith(LARGE):
+            setattr(network, name, quickened(layer))
     return network
 
 
@@ -72,7 +68,3 @@ def see(network: Any, pictures: Tensor, options: Options) -> list[People]:
     """Find the people in each of the pictures (N, H, W, 3) RGB uint8."""
     found, scale = maps(network, pictures, options)
     return [assemble(one, network.body, scale, options.thresholds) for one in found]
-
-
-def _gains(name: str, layer: nn.Conv2d) -> bool:
-    return layer.in_channels * layer.out_channels >= WIDE and not name.startswith((FULL, HALF))
