@@ -1,13 +1,14 @@
-"""Convolutions with fewer multiplications give what plain ones give."""
+"""Convolutions with less to do give what plain ones give."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 from torch import nn
+from torchvision.ops import FrozenBatchNorm2d
 
 from muybridge import convolutions
-from muybridge.convolutions import Fourier, Winograd
+from muybridge.convolutions import Fourier, Fused, FusedBlock, Winograd, folded
 from muybridge.models.openpose.predict import swift
 
 
@@ -57,3 +58,42 @@ def test_only_layers_that_gain_are_replaced():
         "wide": Fourier,
         "flat": nn.Conv2d,
     }
+
+
+def norm(kind, channels: int) -> nn.Module:
+    """A batch norm with numbers of its own; a fresh one changes nothing."""
+    made = kind(channels).requires_grad_(False).eval()
+    for values in (made.weight, made.bias, made.running_mean):
+        values.normal_(0.5, 0.2)
+    made.running_var.uniform_(0.5, 2)
+    return made
+
+
+@pytest.mark.parametrize("kind", [FrozenBatchNorm2d, nn.BatchNorm2d])
+def test_folding_batch_norm_changes_nothing_but_rounding(kind):
+    plain, own = layer(8, 16, 3), norm(kind, 16)
+    x = torch.randn(1, 8, 9, 9)
+    assert torch.allclose(folded(plain, own)(x), own(plain(x)), atol=1e-5)
+
+
+@pytest.mark.parametrize("one_pass", [True, False])
+@pytest.mark.parametrize("tiled", [True, False])
+def test_a_fused_convolution_adds_before_it_cuts_off_what_is_negative(monkeypatch, one_pass, tiled):
+    monkeypatch.setattr(convolutions, "ONE_PASS", one_pass and convolutions.ONE_PASS)
+    monkeypatch.setattr(convolutions, "WIDE", 1)
+    plain, own = layer(6, 5, 3), norm(FrozenBatchNorm2d, 5)
+    x, added = torch.randn(2, 6, 9, 11), torch.randn(2, 5, 9, 11)
+    want = own(plain(x)) + added
+    assert torch.allclose(Fused(plain, own, tiled=tiled)(x, added.clone()), want, atol=1e-5)
+    fused = Fused(plain, own, nn.ReLU(), tiled=tiled)
+    assert torch.allclose(fused(x, added.clone()), want.relu(), atol=1e-5)
+    assert torch.allclose(fused(x), (want - added).relu(), atol=1e-5)
+
+
+def test_a_fused_block_adds_what_it_finds_to_what_it_is_given():
+    first, second, third = layer(6, 4, 1), layer(4, 4, 3), layer(4, 6, 1)
+    x = torch.randn(2, 6, 5, 7)
+    want = (third(second(first(x).relu()).relu()) + x).relu()
+    relu = nn.ReLU()
+    block = FusedBlock(Fused(first, relu), Fused(second, relu), Fused(third, relu), nn.Identity())
+    assert torch.allclose(block(x.clone()), want, atol=1e-5)

@@ -1,23 +1,96 @@
-"""Convolve with fewer multiplications: the same numbers but for rounding, on one core.
+"""Convolve faster, on one core: the same numbers but for rounding.
 
-A processor is busy with nothing but a network's multiplications, so the way to be faster is to need
-fewer. A picture is cut into tiles that overlap; each tile and the kernel are transformed so that
-their convolution becomes products, a matrix product for each of the transform's values; and what
-comes out is transformed back. Kernels of 3 x 3 use Winograd's F(4 x 4, 3 x 3), from Lavin and Gray,
-"Fast Algorithms for Convolutional Neural Networks" (2015), those of 7 x 7 Fourier's transform. The
+Batch norm that learns no more only scales and shifts channels, so it is folded into the convolution
+before it; a ReLU and an addition after it are done while the result is still near the core.
+
+After that a processor is busy with nothing but a network's multiplications, so the way to be faster
+is to need fewer. A picture is cut into tiles that overlap; each tile and the kernel are transformed
+so that their convolution becomes products, a matrix product for each of the transform's values; and
+what comes out is transformed back. Kernels of 3 x 3 use Winograd's F(4 x 4, 3 x 3), from Lavin and
+Gray, "Fast Algorithms for Convolutional Neural Networks" (2015), those of 7 x 7 Fourier's. The
 transformed kernels take more memory than the kernels: 4 times for 3 x 3, and 6 times for 7 x 7.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torchvision.ops import FrozenBatchNorm2d
 
 AT_ONCE = 1 << 21  # values of the transform held at a time, so that they stay near the core
 WIDE = 1 << 14  # channels in times channels out from which a 3 x 3 kernel gains
+
+NORMS = (FrozenBatchNorm2d, nn.BatchNorm2d)
+# oneDNN's convolutions go over the result once, where separate steps do so two or three times.
+ONE_PASS = torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-untyped-call]
+    torch.ops.mkldnn, "_convolution_pointwise_"
+)
+
+
+class Fused(nn.Module):
+    """Convolve a map, add another to the result if there is one, and apply a ReLU if asked to.
+
+    It does what ``layers`` do, a convolution with what follows it. The map that is added is
+    overwritten.
+    """
+
+    def __init__(self, *layers: nn.Module, tiled: bool = False) -> None:
+        super().__init__()
+        convolution = folded(*layers)
+        self.convolution = quickened(convolution) if tiled else convolution
+        self.relu = any(isinstance(layer, nn.ReLU) for layer in layers)
+
+    def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
+        if ONE_PASS and x.device.type == "cpu" and isinstance(self.convolution, nn.Conv2d):
+            return self._one_pass(x, added)
+        x = self.convolution(x)
+        if added is not None:
+            x = added.add_(x)
+        return functional.relu_(x) if self.relu else x
+
+    def _one_pass(self, x: Tensor, added: Tensor | None) -> Tensor:
+        own: Any = self.convolution
+        place = (own.padding, own.stride, own.dilation, own.groups)
+        relu = "relu" if self.relu else None
+        if added is None:
+            return torch.ops.mkldnn._convolution_pointwise(
+                x, own.weight, own.bias, *place, relu or "none", [], ""
+            )
+        return torch.ops.mkldnn._convolution_pointwise_.binary(
+            added, x, own.weight, own.bias, *place, "add", 1.0, relu, [], ""
+        )
+
+
+class FusedBlock(nn.Module):
+    """Do what a ResNet's block does, in four passes over memory; the third has the last ReLU.
+
+    The map that it is given is overwritten, unless the shortcut convolves it.
+    """
+
+    def __init__(self, first: Fused, second: Fused, third: Fused, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.first, self.second, self.third, self.shortcut = first, second, third, shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.third(self.second(self.first(x)), self.shortcut(x))
+
+
+def folded(*layers: nn.Module) -> nn.Conv2d:
+    """Return one convolution that does what one and the batch norm after it do in eval mode."""
+    old: Any = layers[0]
+    norm: Any = next((layer for layer in layers if isinstance(layer, NORMS)), None)
+    if norm is None:
+        return old
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    new = nn.Conv2d(old.in_channels, old.out_channels, old.kernel_size, old.stride, old.padding)
+    new.weight = nn.Parameter(old.weight * scale[:, None, None, None])
+    shift = norm.running_mean if old.bias is None else norm.running_mean - old.bias
+    new.bias = nn.Parameter(norm.bias - shift * scale)
+    return new
 
 
 class Tiled(nn.Module):

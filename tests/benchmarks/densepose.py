@@ -25,10 +25,9 @@ import torch
 from torch import Tensor, nn
 
 from muybridge import checkpoints
-from muybridge.convolutions import Tiled
+from muybridge.convolutions import Fused, Tiled
 from muybridge.models.densepose.checkpoint import LAYOUTS
 from muybridge.models.densepose.config import Config
-from muybridge.models.densepose.fused import Fused
 from muybridge.models.densepose.model import DensePose
 from muybridge.models.densepose.predict import Predictor, see
 from muybridge.models.densepose.preprocess import batch

@@ -9,9 +9,10 @@ import torch
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
+from muybridge.convolutions import FusedBlock
 from muybridge.models.densepose import backbone
 from muybridge.models.densepose.config import LEGACY, VARIANTS, Config
-from muybridge.models.densepose.fused import AtOnce, FusedBlock, folded
+from muybridge.models.densepose.fused import AtOnce, fuse
 from muybridge.models.densepose.model import DensePose
 from muybridge.models.densepose.surface import Predictor
 from muybridge.models.densepose.swift import Swift
@@ -46,12 +47,6 @@ def network():
     return made.eval()
 
 
-def test_folding_batch_norm_changes_nothing_but_rounding():
-    layers = with_statistics(backbone.convolution(8, 16, 3, 2, activation=False))
-    x = torch.randn(1, 8, 9, 9)
-    assert torch.allclose(folded(layers)(x), layers(x), atol=1e-5)
-
-
 @pytest.mark.parametrize("name", [n for n in VARIANTS if "R_50" in n and "DL" not in n])
 def test_predictors_in_one_convolution_give_the_same_charts(name):
     made = Predictor(VARIANTS[name]).eval()
@@ -66,7 +61,10 @@ def test_a_fused_block_does_what_a_block_does(inputs, stride):
     block = with_statistics(backbone.Block(inputs, 4, stride))
     x = torch.randn(2, inputs, 10, 12)
     want = block(x)
-    assert torch.allclose(FusedBlock(block)(x.clone()), want, atol=1e-5)
+    network = nn.Sequential(block)
+    fuse(network, tiled=False)
+    assert isinstance(network[0], FusedBlock)
+    assert torch.allclose(network(x.clone()), want, atol=1e-5)
 
 
 def test_every_answer_is_the_plain_networks(network):
