@@ -181,5 +181,5 @@ class Mean(nn.Module):
 def bodies(numbers: Tensor) -> Bodies:
     """Read what the regressor found (..., 157)."""
     pose, shape, camera = torch.split(numbers, [POSE, SHAPE, CAMERA], -1)
-    six = pose.reshape(*pose.shape[:-1], -1, 6)
+    six = pose.reshape(*pose.shape[:-1], POSE // 6, 6)
     return Bodies(camera, matrix_from_six(six), shape)
