@@ -12,6 +12,7 @@ def test_skeletons_have_the_number_of_joints_in_their_name():
         "coco18": 18,
         "body25": 25,
         "body18": 18,
+        "h36m17": 17,
     }
 
 

@@ -88,7 +88,16 @@ BODY18 = _skeleton(
     "neck-right_shoulder-right_elbow-right_wrist",
 )
 
-SKELETONS = {skeleton.name: skeleton for skeleton in (BLAZEPOSE33, COCO17, COCO18, BODY25, BODY18)}
+H36M17 = _skeleton(
+    "h36m17",
+    "mid_hip right_hip right_knee right_ankle left_hip left_knee left_ankle spine thorax nose "
+    "head_top left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist",
+    "mid_hip-spine-thorax-nose-head_top mid_hip-right_hip-right_knee-right_ankle "
+    "mid_hip-left_hip-left_knee-left_ankle thorax-left_shoulder-left_elbow-left_wrist "
+    "thorax-right_shoulder-right_elbow-right_wrist",
+)
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (BLAZEPOSE33, COCO17, COCO18, BODY25, BODY18, H36M17)}
 
 
 def mapping(source: Skeleton, target: Skeleton) -> NDArray[np.int64]:

@@ -1,0 +1,325 @@
+"""Real motion seen by virtual cameras, with the faults that joints found by networks have.
+
+Motion capture gives joints of one skeleton in a hall. To make of it what a lifter will meet, bodies
+get other proportions and poses, cameras stand anywhere, joints lie where networks put them, which
+is not where the markers' skeleton has them, tremble, jump and go missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from muybridge.errors import InputError
+from muybridge.geometry.skeletons import BODY18
+from muybridge.models.lifter.preprocess import SEEN, TAPS, normalised
+
+Floats = NDArray[np.floating[Any]]
+Draw = np.random.Generator
+
+NAMES = (
+    "pelvis", "l_hip", "l_knee", "l_ankle", "l_toe", "r_hip", "r_knee", "r_ankle", "r_toe",
+    "lower_back", "spine", "spine1", "neck1", "head",
+    "l_shoulder", "l_elbow", "l_wrist", "r_shoulder", "r_elbow", "r_wrist",
+)  # fmt: skip
+PARENTS = (-1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 12, 11, 14, 15, 11, 17, 18)
+MIRRORED = [0, 5, 6, 7, 8, 1, 2, 3, 4, 9, 10, 11, 12, 13, 17, 18, 19, 14, 15, 16]
+CHAINS = ((2, 3), (6, 7), (15, 16), (18, 19))  # bones, by their far end: thigh, shank; arm, forearm
+LIMBS = ([2, 3, 4], [6, 7, 8], [15, 16], [18, 19])  # beyond hip or shoulder
+FEET, SPINE, LOWER = (4, 8), (9, 10, 12, 13), ("knee", "ankle", "toe")
+EACH, APART = 4, 3  # views of one body, and moments from one to the next
+EARS = 0.9  # of neck1 to head, beyond the head's joint: where the ears are
+
+
+def _mix(names: tuple[str, ...]) -> Floats:
+    """Make the matrix (len(names), 20) that puts joints of ours where the markers' are."""
+    ours = {name: {_marker(name): 1.0} for name in names if _marker(name) in NAMES}
+    ours["head"] = {"head": 1 + EARS, "neck1": -EARS}
+    ours["mid_hip"] = {"l_hip": 0.5, "r_hip": 0.5}
+    mixed = np.zeros((len(names), len(NAMES)), np.float32)
+    for row, name in enumerate(names):
+        for marker, share in ours[name].items():
+            mixed[row, NAMES.index(marker)] = share
+    return mixed
+
+
+def _marker(name: str) -> str:
+    if name == "neck":
+        return "neck1"
+    side, _, joint = name.partition("_")
+    return f"{side[0]}_{joint.replace('big_', '')}" if side in ("left", "right") else name
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Hold motion: ``joints`` (N, 20, 3) in metres, y up, and each frame's sequence (N,).
+
+    ``kinds`` says of each sequence what is done in it. Frames are a thirtieth of a second apart.
+    """
+
+    joints: NDArray[np.float32]
+    sequence: NDArray[np.int64]
+    kinds: tuple[str, ...]
+
+    @cached_property
+    def share(self) -> Floats:
+        """Say how often each frame (N,) is drawn: rare kinds of motion more often than they are."""
+        _, kind, count = np.unique(
+            np.array(self.kinds)[self.sequence], return_inverse=True, return_counts=True
+        )
+        weight = 1 / np.sqrt(count[kind])
+        return weight / weight.sum()
+
+    def only(self, kinds: set[str]) -> Motion:
+        """Keep sequences of some kinds."""
+        wanted = np.array([kind in kinds for kind in self.kinds])[self.sequence]
+        return Motion(self.joints[wanted], self.sequence[wanted], self.kinds)
+
+
+def read(path: Path) -> Motion:
+    """Read motion from an NPZ file: joints (N, 20, 3), names, sequences "kind/file", lengths."""
+    try:
+        with np.load(path) as file:
+            names, joints = tuple(file["names"].tolist()), file["joints"].astype(np.float32)
+            kinds = tuple(str(name).partition("/")[0] for name in file["sequences"])
+            lengths = file["lengths"]
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as motion: {error}; give an NPZ file") from error
+    if names != NAMES or len(joints) != lengths.sum():
+        raise InputError(
+            f"{path}: has the joints {', '.join(names)} in {len(joints)} frames; "
+            f"{', '.join(NAMES)} in {lengths.sum()} are wanted"
+        )
+    return Motion(joints, np.repeat(np.arange(len(lengths)), lengths), kinds)
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Say how joints are found; lengths in metres on the body, times in seconds.
+
+    A view draws its own amount between 0 and each of these.
+    """
+
+    tremble: float = 0.015  # of each joint, anew in each frame
+    drift: float = 0.02  # of each joint, that comes and goes slowly
+    bias: float = 0.02  # of a joint from where the markers' skeleton has it
+    jumps: float = 0.01  # share of moments in which a joint is somewhere else
+    jump: float = 0.15
+    absent: float = 0.35  # share of views in which some joints are missing
+    cut: float = 0.1  # ... in which the legs are
+    ends: float = 0.2  # ... that begin or end within the window
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """Say how bodies and poses are varied: bones by a share, joints by an angle in radians."""
+
+    bones: float = 0.06
+    bend: float = 0.35
+    bent: float = 0.6  # share of windows with bent poses
+    mixed: float = 0.5  # share of windows in which a limb moves as in another
+    tempo: float = 0.5  # powers of two by which motion is slower or faster
+
+
+def draw(
+    motion: Motion,
+    draw: Draw,
+    count: int,
+    taps: int = TAPS,
+    faults: Faults = Faults(),
+    bodies: Bodies = Bodies(),
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Draw views: what the lifter sees (count, taps * 15 * 3), and the truth (count, 18, 3).
+
+    The truth is metres from the hips' middle in camera axes, of a body of the markers' own height.
+    ``EACH`` views, ``APART`` moments apart, are of one body: most of the work is done once for all.
+    """
+    starts = np.arange(EACH) * APART
+    longer, count = taps + int(starts[-1]), -(-count // EACH)
+    joints = moments(motion, draw, count, longer, bodies.tempo)
+    joints = varied(mixed(joints, draw, bodies.mixed), draw, bodies)
+    camera, distance = cameras(draw, count)
+    turned = camera.transpose(0, 2, 1)[:, None]
+    truth = _mix(BODY18.joints) @ joints[:, starts + taps // 2]
+    truth = (truth - truth[:, :, :1]) @ turned
+    seen3d = _mix(SEEN) @ joints + biases(draw, joints, faults.bias)
+    seen3d = seen3d @ turned + distance[:, None, None]
+    places = seen3d[..., :2] / np.maximum(seen3d[..., 2:], 0.2)
+    places = places + trembling(draw, places.shape, faults) / distance[:, 2, None, None, None]
+    windows = starts[:, None] + np.arange(taps)  # (EACH, taps)
+    seen = present(draw, places.shape[:3], faults)[:, windows].reshape(-1, taps, len(SEEN))
+    places = places[:, windows].reshape(-1, taps, len(SEEN), 2)
+    return normalised(places, seen), truth.reshape(-1, *truth.shape[2:]).astype(np.float32)
+
+
+def moments(motion: Motion, draw: Draw, count: int, taps: int, tempo: float) -> Floats:
+    """Draw windows of motion (count, taps, 20, 3), at some tempo, turned over at random."""
+    middle = draw.choice(len(motion.joints), count, p=motion.share)
+    speed = 2.0 ** draw.uniform(-tempo, tempo, (count, 1))
+    at = middle[:, None] + (np.arange(taps) - taps // 2) * speed * draw.choice([-1, 1], (count, 1))
+    first = np.searchsorted(motion.sequence, motion.sequence[middle])[:, None]
+    last = np.searchsorted(motion.sequence, motion.sequence[middle], "right")[:, None] - 1
+    at = np.clip(at, first, last)
+    low = np.minimum(at.astype(int), last - (last > first))
+    share = (at - low)[..., None, None].astype(np.float32)
+    high = np.minimum(low + 1, last)
+    joints = motion.joints[low] * (1 - share) + motion.joints[high] * share
+    flipped = draw.random(count) < 0.5
+    joints[flipped] = joints[flipped][:, :, MIRRORED] * np.array([-1, 1, 1], np.float32)
+    return joints
+
+
+def mixed(joints: Floats, draw: Draw, share: float) -> Floats:
+    """Have limbs of bodies (N, T, 20, 3) move as those of others do, seen from the trunk."""
+    joints, axes = joints.copy(), trunk(joints)
+    for limb in LIMBS:
+        takers = np.flatnonzero(draw.random(len(joints)) < share)
+        givers = draw.integers(len(joints), size=len(takers))
+        root = PARENTS[limb[0]]
+        bones = joints[givers][:, :, limb] - joints[givers][:, :, [root]]
+        turned = bones @ axes[givers] @ axes[takers].swapaxes(2, 3)
+        joints[takers[:, None], :, np.array(limb)] = (
+            turned + joints[takers][:, :, [root]]
+        ).swapaxes(1, 2)
+    return joints
+
+
+def trunk(joints: Floats) -> Floats:
+    """Give the trunk's axes (N, T, 3, 3) in columns: to its left, up, and to the front."""
+    side = joints[:, :, NAMES.index("l_hip")] - joints[:, :, NAMES.index("r_hip")]
+    up = joints[:, :, NAMES.index("neck1")] - joints[:, :, 0]
+    side = side / np.maximum(np.linalg.norm(side, axis=-1, keepdims=True), 1e-6)
+    up = up - (up * side).sum(-1, keepdims=True) * side
+    up = up / np.maximum(np.linalg.norm(up, axis=-1, keepdims=True), 1e-6)
+    return np.stack([side, up, np.cross(side, up)], -1)
+
+
+def _proportions() -> Floats:
+    """Say by what bones are longer than the markers', whose wrists and shoulders lie elsewhere.
+
+    Winter, "Biomechanics and Motor Control of Human Movement": a forearm is 0.146 of the height.
+    """
+    longer = np.ones(19)
+    for name, share in {"wrist": 1.32, "shoulder": 0.92, "hip": 1.05}.items():
+        longer[[i - 1 for i, marker in enumerate(NAMES) if marker.endswith(name)]] = share
+    return longer
+
+
+PROPORTIONS = _proportions()
+
+
+def varied(joints: Floats, draw: Draw, bodies: Bodies) -> Floats:
+    """Give bodies (N, T, 20, 3) other proportions, and bend them."""
+    count, taps = joints.shape[:2]
+    bones = joints[:, :, 1:] - joints[:, :, PARENTS[1:]]
+    same = [MIRRORED[i] - 1 for i in range(1, 20)]
+    scale = draw.normal(0, bodies.bones, (count, 19)).clip(-0.4, 0.4)
+    scale = PROPORTIONS + (scale + scale[:, same]) / np.sqrt(2)
+    bones = bones * scale[:, None, :, None].astype(bones.dtype)
+    turned = draw.random(count) < bodies.bent
+    drift = np.linspace(-1, 1, taps)[:, None] if taps > 1 else np.zeros((1, 1))
+
+    def turn(spread: float) -> Floats:
+        """Draw rotations (N, T, 3, 3) that change a little within the window."""
+        axis = draw.normal(0, spread / np.sqrt(3), (count, 1, 3)) * turned[:, None, None]
+        change = draw.normal(0, spread / 4, (count, 1, 3)) * turned[:, None, None]
+        vectors = (axis + change * drift).reshape(-1, 3)
+        turns = Rotation.from_rotvec(vectors).as_matrix().astype(bones.dtype)
+        return turns.reshape(count, taps, 3, 3)
+
+    for upper, lower in CHAINS:
+        whole = turn(bodies.bend * 1.3)
+        _rotate(bones, upper, whole)
+        _rotate(bones, lower, turn(bodies.bend) @ whole)
+    for bone in (*FEET, *SPINE):
+        _rotate(bones, bone, turn(bodies.bend / 2))
+    return ANCESTRY @ bones
+
+
+def _rotate(bones: Floats, end: int, turn: Floats) -> None:
+    """Turn one bone of bones (N, T, 19, 3), which the caller owns."""
+    bones[:, :, end - 1] = (turn @ bones[:, :, end - 1, :, None])[..., 0]
+
+
+def _ancestry() -> Floats:
+    """Say which bones lie between the pelvis and each joint: (20, 19)."""
+    above = np.zeros((20, 19), np.float32)
+    for joint in range(1, 20):
+        above[joint] = above[PARENTS[joint]]
+        above[joint, joint - 1] = 1
+    return above
+
+
+ANCESTRY = _ancestry()
+
+
+def cameras(draw: Draw, count: int) -> tuple[Floats, Floats]:
+    """Draw cameras: rotations (N, 3, 3) from y up into camera axes, and where the body is (N, 3).
+
+    They look from all sides, from below to steeply above, held upright give or take ten degrees.
+    """
+    angles = np.stack(
+        [
+            draw.uniform(-np.pi, np.pi, count),
+            -np.deg2rad(draw.normal(8, 15, count).clip(-30, 60)),  # down from above
+            np.deg2rad(draw.normal(0, 5, count)),
+        ],
+        1,
+    )
+    upright = np.diag(np.array([1, -1, -1], np.float32))
+    around = Rotation.from_euler("YXZ", angles).as_matrix().astype(np.float32)
+    far = np.exp(draw.uniform(np.log(1.8), np.log(12), count))
+    aside = draw.normal(0, 0.12, (count, 2)) * far[:, None]
+    return upright @ around.transpose(0, 2, 1), np.column_stack([aside, far]).astype(np.float32)
+
+
+def biases(draw: Draw, joints: Floats, spread: float) -> Floats:
+    """Draw how joints lie elsewhere on the body, (N, T, 15, 3): the same in the body's own axes."""
+    count = len(joints)
+    own = draw.normal(0, 1, (count, len(SEEN), 3)) * draw.uniform(0, spread, (count, 1, 1))
+    own[:, SEEN.index("head")] *= 2
+    return (own[:, None] @ trunk(joints).swapaxes(2, 3)).astype(joints.dtype)
+
+
+def trembling(draw: Draw, shape: tuple[int, ...], faults: Faults) -> Floats:
+    """Draw how joints (N, T, 15, 2) move without the body, in metres: tremble, drift and jump."""
+    count, taps, joints, _ = shape
+
+    def amount(most: float) -> Floats:
+        return draw.uniform(0, most, (count, 1, 1, 1)).astype(np.float32)
+
+    moved = draw.standard_normal(shape, np.float32) * amount(faults.tremble)
+    knots = draw.standard_normal((count, 4, joints, 2), np.float32) * amount(faults.drift)
+    at = np.linspace(0, 3, taps) if taps > 1 else np.zeros(1)
+    low = np.minimum(at.astype(int), 2)
+    share = (at - low)[:, None, None].astype(np.float32)
+    moved += knots[:, low] * (1 - share) + knots[:, low + 1] * share
+    rare = draw.random(shape[:3], np.float32) < amount(faults.jumps)[..., 0]
+    moved[rare] += draw.normal(0, faults.jump, (np.count_nonzero(rare), 2))
+    return moved
+
+
+def present(draw: Draw, shape: tuple[int, ...], faults: Faults) -> NDArray[np.bool_]:
+    """Draw which joints are seen (N, T, 15); some always are."""
+    count, taps, joints = shape
+    lacks = draw.random((count, 1, 1)) < faults.absent
+    whole = draw.random((count, 1, joints)) < draw.uniform(0, 0.3, (count, 1, 1))
+    now = draw.random(shape, np.float32) < draw.uniform(0, 0.15, (count, 1, 1))
+    gone = lacks & (whole | now)
+    toes = [SEEN.index(f"{side}_big_toe") for side in ("left", "right")]
+    gone[:, :, toes] |= draw.random((count, 1, 1)) < 0.4  # some systems know none
+    legs = [i for i, name in enumerate(SEEN) if name.rpartition("_")[2] in LOWER]
+    gone[:, :, legs] |= draw.random((count, 1, 1)) < faults.cut
+    if taps > 1:
+        time = np.arange(taps) - taps // 2
+        ends = draw.random((2, count, 1)) < faults.ends
+        reach = draw.integers(0, taps // 2 + 1, (2, count, 1))
+        outside = (ends[0] & (time < -reach[0])) | (ends[1] & (time > reach[1]))
+        gone |= outside[..., None]
+    return ~gone
