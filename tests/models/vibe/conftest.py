@@ -119,8 +119,8 @@ def generator(vibe_pack: Pack) -> Generator:
     theirs = {
         n: t for n, t in vibe_pack.tensors.items() if n.startswith(("encoder.", "regressor."))
     }
-    made = checkpoints.filled(completed(theirs, vibe_pack.mean), LAYOUTS["vibe_wo_3dpw"])
-    return made  # type: ignore[return-value]
+    tensors = completed(theirs, vibe_pack.mean)
+    return checkpoints.filled(tensors, LAYOUTS["vibe_wo_3dpw"])  # type: ignore[return-value]
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,8 @@ def translation(
     """Say where bodies are (N, 3), in metres, in a camera of ``focal`` pixels, one or (N,).
 
     The camera looks through the middle of a picture of ``size`` (width, height). The longer its
-    focal length, the farther the bodies; by ``own_focal`` they look just as they do in their crops.
+    focal length, the farther the bodies, and the less they are foreshortened; by ``own_focal`` as
+    little as in their crops. A body's origin lies where its crop has it by any.
     """
     sees = camera[:, :1] * sides(boxes) / 2  # pixels for a metre, (N, 2)
     aside = camera[:, 1:] + (boxes[:, :2] - boxes.new_tensor(size) / 2) / sees
