@@ -38,12 +38,34 @@ class Line(nn.Module):
         return {"miss": ((self.line(x) - (3 * x + 1)) ** 2).mean()}
 
 
+class Game(Line):
+    """Two parts against each other: one makes numbers, the other tells them from y = 3 x + 1."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.judge = nn.Linear(1, 1)
+
+    def forward(self, examples, part):
+        x = torch.tensor([[example] for example in examples])
+        if part == "line":
+            return {"made": ((self.judge(self.line(x)) - 1) ** 2).mean()}
+        real, made = self.judge(3 * x + 1), self.judge(self.line(x).detach())
+        return {"real": ((real - 1) ** 2).mean(), "unreal": (made**2).mean()}
+
+
 def read(row):
     return row["x"] if row["x"] != "broken" else None
 
 
 def course(epochs, **options):
     return Course(partial(Line, **options), read, partial(torch.optim.SGD, lr=0.3), epochs, batch=5)
+
+
+TURNS = {"line": partial(torch.optim.Adam, lr=0.1), "judge": partial(torch.optim.Adam, lr=0.05)}
+
+
+def game(epochs, batch=len(ROWS), turns=TURNS, **options):
+    return Course(partial(Game, **options), read, turns, epochs, batch=batch)
 
 
 def losses(trained):
@@ -85,6 +107,48 @@ def test_a_run_that_ended_is_taken_up_by_a_longer_one_but_not_by_another_network
     assert len(more.epochs) == 6
     with pytest.raises(OutputError, match="another network"):
         train(course(7, width=2), ROWS, out)
+
+
+@pytest.fixture(scope="module")
+def played(cluster, tmp_path_factory):
+    """Parts that took turns for five epochs, each of one batch, and where that is kept."""
+    out = tmp_path_factory.mktemp("train") / "played"
+    return train(game(5), ROWS, out), out
+
+
+def test_parts_take_turns_each_moved_by_its_own_losses_alone(played):
+    torch.manual_seed(0)
+    by_hand, x = Game(), [row["x"] for row in ROWS]
+    turns = [(name, TURNS[name](by_hand.get_submodule(name).parameters())) for name in TURNS]
+    for epoch in played[0].epochs:
+        for name, optimiser in turns:
+            found = by_hand(x, name)
+            by_hand.zero_grad()
+            sum(found.values()).backward()
+            optimiser.step()
+            told = {loss: value.item() for loss, value in found.items()}
+            assert {loss: epoch[loss] for loss in told} == pytest.approx(told, rel=1e-4)
+            assert epoch[name] == pytest.approx(sum(told.values()), rel=1e-4)
+    for name, tensor in by_hand.state_dict().items():
+        torch.testing.assert_close(played[0].tensors[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_two_workers_take_turns_as_one_does_with_batches_twice_as_large(cluster, tmp_path):
+    one = train(game(2, batch=10), ROWS, tmp_path / "one")
+    two = train(game(2, batch=5), ROWS, tmp_path / "two", workers=2)
+    for name, tensor in one.tensors.items():
+        torch.testing.assert_close(two.tensors[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_turns_go_on_after_a_death_but_not_with_other_parts(played, tmp_path):
+    trained, out = played
+    deadly = str(tmp_path / "died")
+    died = train(game(5, deadly=deadly), ROWS, tmp_path / "run")
+    assert os.path.exists(deadly)
+    assert died.epochs == trained.epochs
+    assert all(torch.equal(died.tensors[name], tensor) for name, tensor in trained.tensors.items())
+    with pytest.raises(OutputError, match=r"optimisers of \['judge', 'line'\]"):
+        train(game(6, turns={"line": TURNS["line"]}), ROWS, out)
 
 
 def test_too_little_to_learn_from_is_told(tmp_path):

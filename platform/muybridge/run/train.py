@@ -28,6 +28,7 @@ from muybridge.errors import InputError, OutputError
 Row = Mapping[str, Any]
 Example = Any
 Metrics = dict[str, float]
+Optimiser = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
 STATE = "state.pt"
 ATTEMPTS = 3  # times that dead workers are replaced
@@ -42,11 +43,16 @@ class Course:
     losses by name. ``read`` makes an example of a row, or None of one that cannot be used;
     ``optimiser`` takes the parameters that are to be learnt. ``batch`` examples a worker make a
     step.
+
+    Networks that learn against each other take turns: ``optimiser`` is then several, by the names
+    of the parts that they move. With each batch every part makes a step, in this order, and what
+    ``make`` made is called with the examples and the part's name; it returns that part's losses,
+    under names that no other part uses.
     """
 
     make: Callable[[], nn.Module]
     read: Callable[[Row], Example | None]
-    optimiser: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+    optimiser: Optimiser | Mapping[str, Optimiser]
     epochs: int
     batch: int = 8
     seed: int = 0
@@ -56,8 +62,9 @@ class Course:
 class Trained:
     """Hold what was learnt: the network's tensors, and each epoch's mean losses.
 
-    An epoch's metrics are its losses by name, ``loss`` (their sum), ``epoch`` (from 1), and
-    ``examples``, how many were learnt from in all workers together.
+    An epoch's metrics are its losses by name, their sum under ``loss``, or where parts take turns
+    under each part's name, ``epoch`` (from 1), and ``examples``, how many were learnt from in all
+    workers together.
     """
 
     tensors: dict[str, Tensor]
@@ -122,31 +129,46 @@ def _learn(given: Mapping[str, Any]) -> None:
     taught = ray.train.torch.prepare_model(
         lessons, parallel_strategy_kwargs={"find_unused_parameters": True}
     )
-    optimiser = course.optimiser([p for p in lessons.parameters() if p.requires_grad])
-    done = _resume(lessons, optimiser)  # now that the network is on its device
+    optimisers = _optimisers(course, lessons)
+    done = _resume(lessons, optimisers)  # now that the network is on its device
     context = ray.train.get_context()
     for epoch in range(len(done) + 1, course.epochs + 1):
         torch.manual_seed(course.seed + 1000 * epoch + context.get_world_rank())
         rows = _share(given["rows"], course.seed + epoch, context)
-        means = _epoch(taught, optimiser, batches(course, rows))
+        means = _epoch(taught, optimisers, batches(course, rows))
         done = [*done, {"epoch": epoch, **means}]
-        _report(lessons, optimiser, done)
+        _report(lessons, optimisers, done)
+
+
+def _optimisers(course: Course, lessons: nn.Module) -> dict[str, torch.optim.Optimizer]:
+    """Make the optimiser of each part that takes turns; of the whole, under "", if none does."""
+    if not isinstance(course.optimiser, Mapping):
+        return {"": course.optimiser(_learnt(lessons))}
+    parts = {name: lessons.get_submodule(name) for name in course.optimiser}
+    return {name: course.optimiser[name](_learnt(part)) for name, part in parts.items()}
+
+
+def _learnt(module: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
 def _epoch(
-    taught: nn.Module, optimiser: torch.optim.Optimizer, lots: Iterable[list[Example]]
+    taught: nn.Module,
+    optimisers: Mapping[str, torch.optim.Optimizer],
+    lots: Iterable[list[Example]],
 ) -> Metrics:
     """Learn from every batch once; return the mean losses of all workers together."""
     totals = defaultdict[str, float](float)
     taught.train()
     for examples in lots:
-        losses = taught(examples)
-        loss = sum(losses.values(), torch.zeros(()))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        for name, value in {**losses, "loss": loss}.items():
-            totals[name] += float(value.detach()) * len(examples)
+        for part, optimiser in optimisers.items():
+            losses = taught(examples, part) if part else taught(examples)
+            loss = sum(losses.values(), torch.zeros(()))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            for name, value in {**losses, part or "loss": loss}.items():
+                totals[name] += float(value.detach()) * len(examples)
         totals["examples"] += len(examples)
     return _together(totals)
 
@@ -171,20 +193,24 @@ def _together(totals: Mapping[str, float]) -> Metrics:
     return {"examples": count, **{name: value / count for name, value in added.items()}}
 
 
-def _report(lessons: nn.Module, optimiser: torch.optim.Optimizer, done: Sequence[Metrics]) -> None:
+def _report(
+    lessons: nn.Module,
+    optimisers: Mapping[str, torch.optim.Optimizer],
+    done: Sequence[Metrics],
+) -> None:
     """Tell how the last epoch went; the first worker keeps the state."""
     with tempfile.TemporaryDirectory() as folder:
         if ray.train.get_context().get_world_rank() == 0:
             state = {
                 "tensors": lessons.state_dict(),
-                "optimiser": optimiser.state_dict(),
+                "optimisers": {part: each.state_dict() for part, each in optimisers.items()},
                 "epochs": list(done),
             }
             torch.save(state, Path(folder) / STATE)
         ray.train.report(done[-1], checkpoint=ray.train.Checkpoint.from_directory(folder))
 
 
-def _resume(lessons: nn.Module, optimiser: torch.optim.Optimizer) -> list[Metrics]:
+def _resume(lessons: nn.Module, optimisers: Mapping[str, torch.optim.Optimizer]) -> list[Metrics]:
     """Take up the last state there is; return the metrics of the epochs that made it."""
     kept = ray.train.get_checkpoint()
     if kept is None:
@@ -193,7 +219,10 @@ def _resume(lessons: nn.Module, optimiser: torch.optim.Optimizer) -> list[Metric
         state = _state(Path(folder))
     try:
         lessons.load_state_dict(state["tensors"])
-        optimiser.load_state_dict(state["optimiser"])
+        if set(state["optimisers"]) != set(optimisers):
+            raise KeyError(f"it has optimisers of {sorted(state['optimisers'])}")
+        for part, optimiser in optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][part])
     except (RuntimeError, ValueError, KeyError) as error:
         raise OutputError(
             f"the output holds a run of another network or optimiser ({error}); give another --out"

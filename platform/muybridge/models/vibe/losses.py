@@ -62,7 +62,7 @@ def label_losses(
     predicted: Predicted, labels: Labels, weights: Weights = Weights()
 ) -> dict[str, Tensor]:
     """Compare to what is known; a loss of which no frame knows anything is 0."""
-    points, sure = labels.joints_2d.split((2, 1), -1)
+    points, sure = labels.joints_2d[..., :2], labels.joints_2d[..., 2:]
     has_joints, has_body = labels.has_joints > 0, labels.has_body > 0
     found, wanted = predicted.theta[has_body], labels.theta[has_body]
     joints = centred(predicted.joints_3d[has_joints]), centred(labels.joints_3d[has_joints])
@@ -97,7 +97,7 @@ def centred(joints: Tensor) -> Tensor:
 
 def matrices(theta: Tensor) -> Tensor:
     """Turn the axis-angles in theta (M, 85) into matrices (M, 24, 3, 3)."""
-    return matrix_from_axis_angle(theta[:, POSE].unflatten(1, (24, 3)))
+    return matrix_from_axis_angle(theta[:, POSE].reshape(-1, 24, 3))
 
 
 def miss(found: Tensor, wanted: Tensor) -> Tensor:
