@@ -24,6 +24,7 @@ PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18,
 SHAPES = 10  # numbers of a shape
 BENDS = 9 * (len(JOINTS) - 1)  # numbers that say how a body is bent: all rotations but the root's
 VERTICES, FACES = 6890, 13776  # of the published bodies
+CACHED = 8  # bodies that are skinned at once
 
 PICKED = {  # vertices that stand for joints
     "nose": 332, "right_eye": 6260, "left_eye": 2800, "right_ear": 4071, "left_ear": 583,
@@ -151,16 +152,23 @@ class Surface(nn.Module):
     def blended(self, betas: Tensor, rotations: Tensor) -> Tensor:
         """Find points (N, 3, V) of bodies that are shaped, and made ready to be bent."""
         points = torch.addmm(self.template.T.flatten(), betas, _rows(self.shape_directions))
-        points = torch.addmm(points, bent(rotations), _rows(self.pose_directions))
+        points.addmm_(bent(rotations), _rows(self.pose_directions))
         return points.view(len(points), 3, -1)
 
     def skinned(self, points: Tensor, moves: Tensor) -> Tensor:
-        """Move points (N, 3, V) along with joints, by moves (N, 24, 3, 4) blended linearly."""
+        """Move points (N, 3, V) along with joints, by moves (N, 24, 3, 4) blended linearly.
+
+        A few bodies at a time, whose matrices stay in the processor's cache.
+        """
+        some = zip(points.split(CACHED), moves.split(CACHED), strict=True)
+        return torch.cat([self._skinned(*each) for each in some])
+
+    def _skinned(self, points: Tensor, moves: Tensor) -> Tensor:
         matrices = moves.permute(0, 2, 3, 1).flatten(0, 2) @ _rows(self.weights)
         matrices = matrices.view(len(moves), 3, 4, -1)  # (N, 3, 4, V)
-        moved = matrices[:, :, 3]
-        for axis in range(3):
-            moved = torch.addcmul(moved, matrices[:, :, axis], points[:, None, axis])
+        moved = torch.addcmul(matrices[:, :, 3], matrices[:, :, 0], points[:, None, 0])
+        for axis in (1, 2):
+            moved.addcmul_(matrices[:, :, axis], points[:, None, axis])
         return moved
 
 
@@ -200,8 +208,8 @@ class Body(Surface):
 
     def rest_directions(self) -> tuple[Tensor, Tensor]:
         """Find the joints (24, 3) of the mean shape, and how shape moves them (24, 3, 10)."""
-        directions = self.regressor @ self.shape_directions.flatten(1)
-        return self.regressor @ self.template, directions.view(len(directions), 3, -1)
+        directions = _rows(self.shape_directions).view(-1, len(self.template)) @ self.regressor.T
+        return self.regressor @ self.template, directions.view(-1, 3, len(JOINTS)).permute(2, 1, 0)
 
 
 class Joints(nn.Module):
