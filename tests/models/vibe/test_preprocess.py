@@ -48,6 +48,14 @@ def test_a_crop_half_a_pixel_further_mixes_neighbours_evenly():
     assert (cut[:, 1:-1] == 50).all()
 
 
+@pytest.mark.parametrize(("off", "share"), [(0.014, 0), (0.017, 1), (0.03, 1), (0.05, 2)])
+def test_positions_are_rounded_to_the_nearest_of_32_between_pixels(off, share):
+    picture = np.zeros((300, 300, 3), np.uint8)
+    picture[:, 1::2] = 160
+    (cut,) = crops([picture], [0], np.array([[150.5 + off, 150.5, FULL, FULL]]))
+    assert set(np.unique(cut).tolist()) == {160 * share // 32, 160 - 160 * share // 32}
+
+
 def test_a_ramp_is_scaled_each_way_by_itself():
     """A box twice as wide as high: the crop goes across twice as fast as down."""
     across = np.arange(240, dtype=np.uint8)

@@ -13,7 +13,8 @@ from muybridge.models.vibe.smoothing import FRAME, one_euro, smoothed
 
 def turning(angles, axis=(0.0, 0, 1)):
     """Rotations by angles (T,) about an axis."""
-    return matrix_from_axis_angle(torch.as_tensor(angles)[:, None] * torch.tensor(axis))
+    angles = torch.as_tensor(angles)
+    return matrix_from_axis_angle(angles[:, None] * torch.tensor(axis, dtype=angles.dtype))
 
 
 def on_numbers(turns):
@@ -100,6 +101,14 @@ def test_moments_count_by_their_times():
     assert between(found[5], turns[5]).max() < 0.02  # what was long ago says little
     twice = torch.zeros(9, dtype=torch.float64)
     assert smoothed(turns, twice).isfinite().all()
+
+
+def test_a_movement_filmed_four_times_as_often_is_smoothed_nearly_alike():
+    frames = torch.arange(0, 40, 0.25, dtype=torch.float64)
+    turns = turning(0.1 * frames)
+    seldom = between(smoothed(turns[::4]), turns[::4])[-1]
+    often = between(smoothed(turns, frames * FRAME), turns)[-1]
+    assert seldom < often < 1.5 * seldom
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
