@@ -201,13 +201,14 @@ def test_what_cannot_be_seen_is_not_drawn_and_hurts_nobody(where):
 
 
 def test_a_body_that_reaches_past_the_picture_and_behind_the_camera_is_drawn_as_far_as_it_is_seen():
-    vertices, faces = capsule(np.array([0.3, 0, -1]), np.array([0.3, 0, 3]), 0.2, rings=40)
+    middle = np.array([1.05, 0, 0.3])
+    vertices, faces = capsule(middle, middle + np.array([0, 1e-9, 0]), 1.0, rings=40, sides=60)
     before = (vertices[faces][..., 2] > NEAR).all(axis=1)
     assert set(before) == {True, False}
     whole, part = (
-        paint(grey(), [Mesh(vertices, each, 60.0, RED)]) for each in (faces, faces[before])
+        paint(grey(), [Mesh(vertices, each, 20.0, RED)]) for each in (faces, faces[before])
     )
-    assert (whole != 100).any()
+    assert (whole != 100).any(axis=2).sum() > 50
     assert np.array_equal(whole != 100, part != 100)
 
 
@@ -215,6 +216,20 @@ def test_one_triangle_right_before_the_camera_fills_the_picture():
     vertices, faces = square(0.2, half=2.0)
     made = paint(grey(1280, 720), [Mesh(vertices, faces, 5000.0, RED)])
     assert (made[..., 1] == round(100 * (1 - COVER))).all()
+
+
+def test_of_a_closed_body_only_what_looks_at_the_camera_is_seen():
+    vertices, faces = capsule(np.array([-0.5, 0.1, 4]), np.array([0.4, -0.2, 3]), 0.4)
+    ball = Mesh(vertices, faces, 30.0, RED)
+    corners = project(ball, WIDTH, HEIGHT)[faces]
+    at = snapped(SAMPLES * corners[..., :2])
+    x, y, number = nearest(at, corners[..., 2], SAMPLES * WIDTH, SAMPLES * HEIGHT)
+    a, b, c = (vertices[faces[np.unique(number), i]] for i in range(3))
+    assert ((np.cross(b - a, c - a) * a).sum(axis=1) < 0).all()  # against the line of sight
+    seen = np.zeros((HEIGHT, WIDTH), bool)
+    seen[y // SAMPLES, x // SAMPLES] = True
+    assert seen.sum() > 100
+    assert np.array_equal((paint(grey(), [ball]) != 100).any(axis=2), seen)
 
 
 def test_normals_point_outward_from_a_round_body():

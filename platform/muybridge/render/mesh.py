@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +33,9 @@ AT_ONCE = 1 << 22  # pixels of triangles; bounds memory for a body right before 
 class Mesh:
     """Be a surface before the camera: ``vertices`` (V, 3) in metres, ``faces`` (F, 3) numbers.
 
-    The vertices of a face run counter-clockwise as seen from outside. ``focal`` is in pixels, and
-    the camera looks at the picture's middle. ``colour`` is RGB, 0 to 255.
+    It is closed: the vertices of a face run counter-clockwise as seen from outside, and nobody
+    looks at it from inside. ``focal`` is in pixels, and the camera looks at the picture's middle.
+    ``colour`` is RGB, 0 to 255.
     """
 
     vertices: Reals
@@ -122,8 +124,12 @@ def across(at: Integers, values: Reals, x: Integers, y: Integers, number: Intege
 
 
 def _drawable(corners: Reals) -> NDArray[np.bool_]:
-    """Tell triangles (F, 3, 3) that are before the camera, and not far off the picture: (F,)."""
-    return (np.abs(corners[..., :2]) < OFF).all(axis=(1, 2))
+    """Tell triangles (F, 3, 3) that are before the camera, look at it and are not far off: (F,).
+
+    Those that look away are half of a closed surface, and hidden by the other half.
+    """
+    near = (np.abs(corners[..., :2]) < OFF).all(axis=(1, 2))
+    return near & (_doubled_area(corners) < 0)
 
 
 def _spans(at: Integers, width: int, height: int) -> Iterator[tuple[Integers, ...]]:
@@ -161,9 +167,12 @@ def _runs(counts: Integers) -> tuple[Integers, Integers]:
     return run, np.arange(len(run)) - (np.cumsum(counts) - counts)[run]
 
 
-def _doubled_area(at: Integers) -> Integers:
-    """Measure triangles (N, 3, 2): (N,) twice their areas, below 0 if they turn the other way."""
-    (ax, ay), (bx, by), (cx, cy) = at[:, 0].T, at[:, 1].T, at[:, 2].T
+def _doubled_area(at: NDArray[Any]) -> NDArray[Any]:
+    """Measure triangles by x and y of their corners, (N, 3, 2 or more): (N,) twice their areas.
+
+    It is below 0 where the corners run counter-clockwise in the picture, whose y points down.
+    """
+    (ax, bx, cx), (ay, by, cy) = at[..., 0].T, at[..., 1].T
     return (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
 
 
