@@ -1,8 +1,10 @@
-"""Train a DensePose network, or first the teacher that fills in what was not annotated.
+"""Train a network: DensePose, or first the teacher that fills in what was not annotated; a lifter.
 
     python jobs/train.py teacher PICTURES ANNOTATIONS --out runs/teacher
     python jobs/train.py densepose PICTURES ANNOTATIONS --out runs/student \\
         --teacher runs/teacher/teacher.safetensors
+    python jobs/train.py lifter MOTION.npz --out runs/frame --taps 1 --batch 2
+    python jobs/train.py lifter MOTION.npz --out runs/track --start runs/frame/lifter.safetensors
 
 The same command takes up a run that was cut off. A trained network is written under its authors'
 names, so that it is used like a published file: `--weights runs/student/MODEL.safetensors`.
@@ -20,6 +22,8 @@ from muybridge import checkpoints, weights
 from muybridge.models.densepose import annotations, losses, training
 from muybridge.models.densepose.model import DensePose
 from muybridge.models.densepose.teacher import Lessons, Teacher, taught
+from muybridge.models.lifter import predict, virtual
+from muybridge.models.lifter import training as lifting
 from muybridge.run.cluster import cluster
 from muybridge.run.train import Course, Trained, train
 from muybridge.terminal import told
@@ -38,6 +42,12 @@ Batch = Annotated[int, typer.Option(min=1, help="Pictures a worker learns from a
 Workers = Annotated[int, typer.Option(min=1, help="How many learn together.")]
 Gpu = Annotated[bool, typer.Option(help="Give each worker a GPU.")]
 Backbone = Annotated[bool, typer.Option(help="Let the backbone learn too; the detector, which reads it, does not follow.")]  # noqa: E501
+Motion = Annotated[Path, typer.Argument(help="Motion capture (NPZ): joints (N, 20, 3) in metres, names, sequences, lengths.")]  # noqa: E501
+Taps = Annotated[int, typer.Option(min=1, help="Moments that it sees, a thirtieth of a second apart.")]  # noqa: E501
+From = Annotated[Path | None, typer.Option("--start", help="A lifter.safetensors to go on from; one of a single moment is widened.")]  # noqa: E501
+LeftOut = Annotated[str, typer.Option(help="Kinds of motion not to learn from, with commas.")]
+Lots = Annotated[int, typer.Option(min=1, help="Lots of 512 views an epoch.")]
+LotsAtOnce = Annotated[int, typer.Option("--batch", min=1, help="Lots a worker learns from at a time.")]  # noqa: E501
 # fmt: on
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -88,6 +98,38 @@ def densepose(
         _keep(theirs, out / f"{model}.safetensors", {"weights": model})
 
 
+@app.command()
+def lifter(
+    motion: Motion,
+    out: Out,
+    taps: Taps = 27,
+    start: From = None,
+    left_out: LeftOut = "",
+    lots: Lots = 1000,
+    epochs: Epochs = 16,
+    rate: Rate = 1e-3,
+    batch: LotsAtOnce = 1,
+    workers: Workers = 1,
+    gpu: Gpu = False,
+) -> None:
+    """Train the lifter on motion capture seen by virtual cameras; write it ready to run, too."""
+    with told():
+        virtual.read(motion)  # so that a bad file is told before workers start
+        kinds = frozenset(name.strip() for name in left_out.split(",") if name.strip())
+        optimiser = partial(lifting.decaying, rate=rate, steps=epochs * lots // (batch * workers))
+        read = partial(lifting.lot, motion.resolve(), kinds, taps)
+        course = Course(partial(lifting.started, taps, start), read, optimiser, epochs, batch)
+        rows = [{"seed": seed} for seed in range(lots)]
+        with cluster():
+            trained = train(course, rows, out / "run", workers=workers, gpu=gpu)
+        _told(trained)
+        tensors = _named(trained, "lifter.")
+        _keep(tensors, out / "lifter.safetensors", {"weights": "lifter"})
+        lessons = lifting.started(taps, out / "lifter.safetensors")
+        lifting.write(lifting.folded(lessons.lifter), out / predict.SHIPPED.name)
+        typer.echo(f"ready to run: {out / predict.SHIPPED.name}")
+
+
 def _lessons(
     model: str, start: Path | None, anew: bool, filled: Path | None, backbone: bool
 ) -> nn.Module:
@@ -111,9 +153,14 @@ def _train(
         typer.echo(f"left out: {fault}", err=True)
     with cluster():
         trained = train(course, there, out / "run", workers=workers, gpu=gpu)
+    _told(trained)
+    return trained
+
+
+def _told(trained: Trained) -> None:
+    """Print what each epoch came to."""
     for epoch in trained.epochs:
         typer.echo("  ".join(f"{name} {value:.4g}" for name, value in epoch.items()))
-    return trained
 
 
 def _named(trained: Trained, start: str) -> checkpoints.Tensors:

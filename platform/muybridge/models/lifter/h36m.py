@@ -124,7 +124,7 @@ class Published:
         The order is that of the skeleton ``h36m17``; axes are those of the camera.
         """
         rows = np.zeros((len(joints), JOINTS * 2))
-        rows[:, used(2, NOSE)] = np.delete(joints, NOSE, 1).reshape(len(joints), -1)
+        rows[:, used(2, NOSE)] = np.delete(joints, NOSE, 1).reshape(-1, 32)
         with torch.inference_mode():
             seen = torch.from_numpy(self.seen.normalised(rows)).float()
             lifted = self.network(seen).numpy()

@@ -6,6 +6,7 @@ it learns from those before.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from muybridge import checkpoints
+from muybridge.checkpoints import Layout
 from muybridge.geometry.skeletons import BODY18
 from muybridge.models.lifter import virtual
 from muybridge.models.lifter.model import Config, Lifter
@@ -25,9 +28,10 @@ from muybridge.models.lifter.preprocess import SEEN
 Lot = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 VIEWS = 512  # in a lot
+SPREAD = 3.0  # moments
 
 
-def config(taps: int, width: int = 384, dropout: float = 0.1) -> Config:
+def config(taps: int, width: int = 384, dropout: float = 0.05) -> Config:
     """Size a lifter that sees so many moments."""
     return Config(taps * len(SEEN) * 3, len(BODY18.joints) * 3, width, dropout=dropout)
 
@@ -60,15 +64,38 @@ def _motion(path: Path, left_out: frozenset[str]) -> virtual.Motion:
 
 
 def decaying(parameters: Iterable[nn.Parameter], rate: float, steps: int) -> torch.optim.Optimizer:
-    """Make Adam whose rate falls by an even share each step, to a hundredth after ``steps``."""
-    optimiser = torch.optim.AdamW(parameters, rate, weight_decay=1e-4)
+    """Make Adam whose rate falls along half a cosine, to nothing after so many steps."""
+    optimiser = torch.optim.AdamW(parameters, rate, weight_decay=1e-4, fused=True)
+    for group in optimiser.param_groups:
+        group |= {"rate": rate, "taken": 0}  # kept with the optimiser's state
 
     def slower(optimiser: torch.optim.Optimizer, *others: Any) -> None:
         for group in optimiser.param_groups:
-            group["lr"] *= 0.01 ** (1 / steps)
+            group["taken"] += 1
+            share = min(group["taken"] / steps, 1.0)
+            group["lr"] = group["rate"] * (1 + math.cos(math.pi * share)) / 2
 
     optimiser.register_step_post_hook(slower)
     return optimiser
+
+
+def started(taps: int, start: Path | None) -> Lessons:
+    """Make the lessons, from the start or from a lifter's file.
+
+    What a lifter of one moment knows, one of a window begins with: it sees its moments averaged,
+    the nearest counting most.
+    """
+    if start is None:
+        return Lessons(Lifter(config(taps)))
+    tensors = checkpoints.read(start)
+    weight = tensors.get("first.0.weight", torch.empty(0, 0))
+    if weight.shape[1] != config(taps).inputs:
+        near = torch.exp(-(((torch.arange(taps) - taps // 2) / SPREAD) ** 2) / 2)
+        weight = torch.einsum("t,wi->wti", near / near.sum(), weight).flatten(1)
+        tensors = {**tensors, "first.0.weight": weight}
+    lifter = checkpoints.filled(tensors, Layout(lambda: Lifter(config(taps)), ()))
+    assert isinstance(lifter, Lifter)
+    return Lessons(lifter.requires_grad_(True))
 
 
 def folded(lifter: Lifter) -> Folded:

@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from muybridge.errors import InputError
 from muybridge.geometry.skeletons import BODY18
-from muybridge.models.lifter.preprocess import SEEN, TAPS, normalised
+from muybridge.models.lifter.preprocess import SEEN, STEP, TAPS, normalised
 
 Floats = NDArray[np.floating[Any]]
 Draw = np.random.Generator
@@ -33,11 +33,12 @@ MIRRORED = [0, 5, 6, 7, 8, 1, 2, 3, 4, 9, 10, 11, 12, 13, 17, 18, 19, 14, 15, 16
 CHAINS = ((2, 3), (6, 7), (15, 16), (18, 19))  # bones, by their far end: thigh, shank; arm, forearm
 LIMBS = ([2, 3, 4], [6, 7, 8], [15, 16], [18, 19])  # beyond hip or shoulder
 FEET, SPINE, LOWER = (4, 8), (9, 10, 12, 13), ("knee", "ankle", "toe")
+FRAME = 1 / 60  # seconds between frames: so a step of walking takes 0.55 s, one of running 0.37
 EACH, APART = 4, 3  # views of one body, and moments from one to the next
 EARS = 0.9  # of neck1 to head, beyond the head's joint: where the ears are
 
 
-def _mix(names: tuple[str, ...]) -> Floats:
+def mix(names: tuple[str, ...]) -> Floats:
     """Make the matrix (len(names), 20) that puts joints of ours where the markers' are."""
     ours = {name: {_marker(name): 1.0} for name in names if _marker(name) in NAMES}
     ours["head"] = {"head": 1 + EARS, "neck1": -EARS}
@@ -60,7 +61,7 @@ def _marker(name: str) -> str:
 class Motion:
     """Hold motion: ``joints`` (N, 20, 3) in metres, y up, and each frame's sequence (N,).
 
-    ``kinds`` says of each sequence what is done in it. Frames are a thirtieth of a second apart.
+    ``kinds`` says of each sequence what is done in it. Frames are ``FRAME`` seconds apart.
     """
 
     joints: NDArray[np.float32]
@@ -113,7 +114,11 @@ class Faults:
     jump: float = 0.15
     absent: float = 0.35  # share of views in which some joints are missing
     cut: float = 0.1  # ... in which the legs are
+    toeless: float = 0.4  # ... by systems that know no toes
     ends: float = 0.2  # ... that begin or end within the window
+
+
+NONE = Faults(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -121,9 +126,9 @@ class Bodies:
     """Say how bodies and poses are varied: bones by a share, joints by an angle in radians."""
 
     bones: float = 0.06
-    bend: float = 0.35
-    bent: float = 0.6  # share of windows with bent poses
-    mixed: float = 0.5  # share of windows in which a limb moves as in another
+    bend: float = 0.45
+    bent: float = 0.7  # share of windows with bent poses
+    mixed: float = 0.6  # share of windows in which a limb moves as in another
     tempo: float = 0.5  # powers of two by which motion is slower or faster
 
 
@@ -146,9 +151,9 @@ def draw(
     joints = varied(mixed(joints, draw, bodies.mixed), draw, bodies)
     camera, distance = cameras(draw, count)
     turned = camera.transpose(0, 2, 1)[:, None]
-    truth = _mix(BODY18.joints) @ joints[:, starts + taps // 2]
+    truth = mix(BODY18.joints) @ joints[:, starts + taps // 2]
     truth = (truth - truth[:, :, :1]) @ turned
-    seen3d = _mix(SEEN) @ joints + biases(draw, joints, faults.bias)
+    seen3d = mix(SEEN) @ joints + biases(draw, joints, faults.bias)
     seen3d = seen3d @ turned + distance[:, None, None]
     places = seen3d[..., :2] / np.maximum(seen3d[..., 2:], 0.2)
     places = places + trembling(draw, places.shape, faults) / distance[:, 2, None, None, None]
@@ -161,11 +166,12 @@ def draw(
 def moments(motion: Motion, draw: Draw, count: int, taps: int, tempo: float) -> Floats:
     """Draw windows of motion (count, taps, 20, 3), at some tempo, turned over at random."""
     middle = draw.choice(len(motion.joints), count, p=motion.share)
-    speed = 2.0 ** draw.uniform(-tempo, tempo, (count, 1))
+    speed = STEP / FRAME * 2.0 ** draw.uniform(-tempo, tempo, (count, 1))
     at = middle[:, None] + (np.arange(taps) - taps // 2) * speed * draw.choice([-1, 1], (count, 1))
     first = np.searchsorted(motion.sequence, motion.sequence[middle])[:, None]
     last = np.searchsorted(motion.sequence, motion.sequence[middle], "right")[:, None] - 1
-    at = np.clip(at, first, last)
+    there = np.maximum(last - first, 1)
+    at = first + np.abs((at - first + there) % (2 * there) - there)  # back and forth at the ends
     low = np.minimum(at.astype(int), last - (last > first))
     share = (at - low)[..., None, None].astype(np.float32)
     high = np.minimum(low + 1, last)
@@ -313,7 +319,7 @@ def present(draw: Draw, shape: tuple[int, ...], faults: Faults) -> NDArray[np.bo
     now = draw.random(shape, np.float32) < draw.uniform(0, 0.15, (count, 1, 1))
     gone = lacks & (whole | now)
     toes = [SEEN.index(f"{side}_big_toe") for side in ("left", "right")]
-    gone[:, :, toes] |= draw.random((count, 1, 1)) < 0.4  # some systems know none
+    gone[:, :, toes] |= draw.random((count, 1, 1)) < faults.toeless
     legs = [i for i, name in enumerate(SEEN) if name.rpartition("_")[2] in LOWER]
     gone[:, :, legs] |= draw.random((count, 1, 1)) < faults.cut
     if taps > 1:
