@@ -28,7 +28,7 @@ MAY_USE = {
     "stages": ("columns", "errors", "geometry", "graph", "models", "tracking", "video", "weights"),
     "graphs": ("columns", "errors", "graph", "models", "published", "stages", "store", "weights"),
     "web": ("errors",),
-    "render": ("columns", "errors", "geometry", "store", "video"),
+    "render": ("columns", "errors", "geometry", "store", "video", "weights"),
     "evaluate": (
         *("columns", "containers", "errors", "geometry", "graph", "graphs", "models", "run"),
         *("store", "video"),

@@ -30,6 +30,7 @@ def output(tmp_path: Path) -> Callable[..., str]:
         boxes: Sequence[Box] = (),
         joints: bool = False,
         densepose: Sequence[dict[str, Any]] = (),
+        bodies: Sequence[dict[str, Any]] = (),
         **more: Any,
     ) -> str:
         index = probe(str(video))
@@ -57,6 +58,7 @@ def output(tmp_path: Path) -> Callable[..., str]:
             "people": people,
             "keypoints": keypoints if joints else [],
             "densepose": list(densepose),
+            "bodies": list(bodies),
         }
         return written(tmp_path / "out", rows)
 

@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from muybridge.errors import InputError
+from muybridge.render.bodies import Bodies, from_the_side
 from muybridge.render.draw import Person, draw
+from muybridge.render.mesh import paint as modelled
 from muybridge.render.movie import Movie
 from muybridge.render.rows import Seen, Surfaces, find, seen
 from muybridge.render.sound import begins
+from muybridge.render.surface import Show as Surfaced
 from muybridge.render.surface import paint
 from muybridge.store import query
 from muybridge.store.inputs import locate
@@ -27,7 +30,8 @@ from muybridge.video.process import Decoder
 
 CHUNK = 8  # frames at a time
 Shown = tuple[int, float, NDArray[np.uint8]]  # number of the frame, its time in seconds, picture
-Show = Literal["people", "densepose", "uv"]
+Show = Literal["people", "densepose", "uv", "mesh", "side"]
+SURFACES: dict[Show, Surfaced] = {"densepose": "densepose", "uv": "uv"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Source:
     row: dict[str, Any]
     people: Seen
     surfaces: Surfaces
+    bodies: Bodies
     name: str
 
     def index(self, decoder: Decoder) -> VideoIndex:
@@ -64,9 +69,25 @@ class Source:
         return index
 
     def shows(self) -> Show:
-        """Say what there is to show: joints or boxes, or the parts where there are no joints."""
-        joints = self.people.skeleton is not None
-        return "people" if joints or not self.surfaces.tracks() else "densepose"
+        """Say what there is to show: joints, else the parts, else bodies, else boxes only."""
+        if self.people.skeleton is None and self.surfaces.tracks():
+            return "densepose"
+        return "mesh" if self.people.skeleton is None and self.bodies.any() else "people"
+
+    def check(self, show: Show) -> None:
+        """Raise InputError if there is none of it, WeightsError if it cannot be drawn here."""
+        if show in ("mesh", "side") and self.bodies.any():
+            self.bodies.load()
+        elif show in ("mesh", "side"):
+            raise InputError(
+                f"{self.name}: --show {show} was asked for, and the output holds no bodies of it; "
+                "index it with --graph vibe"
+            )
+        elif show != "people" and not self.surfaces.tracks():
+            raise InputError(
+                f"{self.name}: --show {show} was asked for, and the output holds no surfaces of "
+                "it; index it with --graph densepose"
+            )
 
 
 def overlay(
@@ -76,15 +97,18 @@ def overlay(
     endpoint: str | None = None,
     progress: Callable[[int, int], None] = nothing,
     show: Show | None = None,
+    weights: Path | None = None,
 ) -> Written:
     """Draw people onto a video; write H.264 in MP4.
 
     Beside boxes, track ids and the time: skeletons (``people``), the parts of the body's surface
-    (``densepose``), or U and V on it (``uv``); None shows what there is. ``video`` is a path, an
+    (``densepose``), U and V on it (``uv``), bodies (``mesh``), or bodies with how they look from
+    the side beside the picture (``side``); None shows what there is. ``video`` is a path, an
     address or a file name that ``out`` knows. Frames keep their times; the movie begins with 0
-    where the file begins. ``progress`` is told frames done and of how many.
+    where the file begins. ``progress`` is told frames done and of how many. ``weights`` is where
+    the user has the files of body models.
     """
-    source = opened(out, video, endpoint)
+    source = opened(out, video, endpoint, weights)
     show = show or source.shows()
     if (
         os.path.exists(output)
@@ -92,11 +116,7 @@ def overlay(
         and os.path.samefile(output, source.name)
     ):
         raise InputError(f"{output}: is the video itself; name another file to write")
-    if show != "people" and not source.surfaces.tracks():
-        raise InputError(
-            f"{video}: --show {show} was asked for, and the output holds no surfaces of it; "
-            "index it with --graph densepose"
-        )
+    source.check(show)
     with Decoder() as decoder:
         index = source.index(decoder)
         origin = min(float(index.times[0]), begins(source.name))
@@ -109,9 +129,15 @@ def overlay(
     return Written(output, done, len(index.pts), movie.sound)
 
 
-def still(out: str, video: str, output: Path, endpoint: str | None = None) -> int:
+def still(
+    out: str,
+    video: str,
+    output: Path,
+    endpoint: str | None = None,
+    weights: Path | None = None,
+) -> int:
     """Write the frame on which most can be seen as a picture; return its number."""
-    source = opened(out, video, endpoint)
+    source = opened(out, video, endpoint, weights)
     with Decoder() as decoder:
         index = source.index(decoder)
         best = _best(source.people)
@@ -129,11 +155,15 @@ def drawn(
     if show == "people":
         return draw(picture, people, caption)
     boxes = [replace(person, skeleton=None) for person in people]
-    return draw(paint(picture, source.surfaces.at(known), show), boxes, caption)
+    if show in SURFACES:
+        return draw(paint(picture, source.surfaces.at(known), SURFACES[show]), boxes, caption)
+    bodies = source.bodies.at(known)
+    front = draw(modelled(picture, [body.mesh for body in bodies]), boxes, caption)
+    return np.hstack([front, from_the_side(bodies, front.shape)]) if show == "side" else front
 
 
-def opened(out: str, video: str, endpoint: str | None) -> Source:
-    """Find a video in an output: its row, its people, its surfaces, and what to open to read it."""
+def opened(out: str, video: str, endpoint: str | None, weights: Path | None = None) -> Source:
+    """Find a video in an output: its row, its people, their surfaces and bodies, what to open."""
     tables = query.open(out, endpoint)
     row = find(tables.videos, video)
     of_video = ds.field("video_id") == row["video_id"]
@@ -142,7 +172,8 @@ def opened(out: str, video: str, endpoint: str | None) -> Source:
     )
     name = video if os.path.exists(video) else locate(row["uri"], endpoint)
     surfaces = Surfaces(tables.parts("densepose").filter(of_video))
-    return Source(row, seen(row, people, keypoints), surfaces, name)
+    bodies = Bodies(tables.parts("bodies").filter(of_video), weights)
+    return Source(row, seen(row, people, keypoints), surfaces, bodies, name)
 
 
 def pictures(
