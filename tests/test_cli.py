@@ -78,7 +78,7 @@ def test_a_wrong_query_says_what_there_is(out):
     done = muybridge("query", out, "select * from trucks")
     assert done.exit_code == 2
     assert (
-        "The tables are videos, people, keypoints, joints3d, densepose, tracks, errors"
+        "The tables are videos, people, keypoints, joints3d, densepose, bodies, tracks, errors"
         in done.stderr
     )
 

@@ -60,6 +60,8 @@ class Drawn(str, Enum):
     people = "people"
     densepose = "densepose"
     uv = "uv"
+    mesh = "mesh"
+    side = "side"
     atlas = "atlas"
 
 
@@ -78,12 +80,18 @@ Precision = Annotated[str | None, typer.Option(help="float32, or bfloat16: faste
 Size = Annotated[int | None, typer.Option(help="Pixels of a picture's shorter side as the networks see it.")]  # noqa: E501
 MinScore = Annotated[float | None, typer.Option(help="Leave out people who score less, 0 to 1.")]
 DetectEvery = Annotated[int | None, typer.Option(help="Look for people at every so many frames; carry them in between.")]  # noqa: E501
+Body = Annotated[str | None, typer.Option(help="Body model: smpl_neutral, smpl_male or smpl_female.")]  # noqa: E501
+Focal = Annotated[float | None, typer.Option(help="The camera's focal length in pixels; default: the picture's diagonal.")]  # noqa: E501
+Smooth = Annotated[bool, typer.Option("--smooth", help="Smooth how bodies turn over time.")]
+Refine = Annotated[bool, typer.Option("--refine", help="Fit bodies to the joints in the picture.")]
+Still = Annotated[float | None, typer.Option(help="Don't look again at who changes by less than so many grey levels.")]  # noqa: E501
 Wanted = Annotated[str, typer.Option(help="Tables wanted, with commas; only what they need runs. Default: all.")]  # noqa: E501
 # fmt: on
 
 
 @app.command()
 def index(
+    context: typer.Context,
     videos: Annotated[list[str], typer.Argument(help="Files, folders, globs, s3:// prefixes.")],
     out: Annotated[str, typer.Option(help="Where to write: a folder or s3://bucket/prefix.")],
     fps: Fps = None,
@@ -95,6 +103,11 @@ def index(
     size: Size = None,
     min_score: MinScore = None,
     detect_every: DetectEvery = None,
+    body: Body = None,
+    focal: Focal = None,
+    smooth: Smooth = False,
+    refine: Refine = False,
+    still: Still = None,
     tables: Wanted = "",
     pools: Pools = "",
     show: Annotated[
@@ -109,9 +122,7 @@ def index(
 ) -> None:
     """Index videos into tables of people. Run it again to take up what is new or was cut off."""
     with told():
-        chosen = _choice(
-            graph, model, detector, weights, precision, size, min_score, detect_every, tables
-        )
+        chosen = _choice(context)
         summary = _index(
             videos,
             out,
@@ -150,8 +161,8 @@ def query(
     format: Annotated[Format, typer.Option(help="How to write the answer.")] = Format.table,
     endpoint_url: Endpoint = None,
 ) -> None:
-    """Run SQL (DuckDB) over the tables videos, people, keypoints, joints3d, densepose, tracks,
-    errors.
+    """Run SQL (DuckDB) over the tables videos, people, keypoints, joints3d, densepose, bodies,
+    tracks, errors.
     """
     with told():
         _answer(out, sql, format, endpoint_url)
@@ -165,19 +176,27 @@ def render(
         Path, typer.Option("-o", "--output", help="The MP4 to write; a PNG for the atlas.")
     ],
     show: Annotated[
-        Drawn | None, typer.Option(help="What to draw. Default: joints, or surfaces without them.")
+        Drawn | None,
+        typer.Option(help="What to draw. Default: joints, without them surfaces, else bodies."),
     ] = None,
     track: Annotated[int | None, typer.Option(help="Whose atlas, by their number.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="The file of the body model, or the folder it is in.")
+    ] = None,
     endpoint_url: Endpoint = None,
 ) -> None:
-    """Draw boxes with track ids and skeletons or body surfaces onto a video, or a texture atlas."""
+    """Draw boxes with track ids and skeletons, body surfaces or bodies (mesh, and from the side)
+    onto a video, or a texture atlas.
+    """
     with told():
         if track is not None and show is not Drawn.atlas:
             raise InputError("--track says whose atlas is wanted: give --show atlas with it")
+        if weights is not None and show not in (None, Drawn.mesh, Drawn.side):
+            raise InputError("--weights says where body models are: give --show mesh or side")
         if show is Drawn.atlas:
             _texture(out, video, track, output, endpoint_url)
         else:
-            _draw(out, video, output, endpoint_url, show.value if show else None)
+            _draw(out, video, output, endpoint_url, show.value if show else None, weights)
 
 
 @app.command()
@@ -227,6 +246,7 @@ def doctor() -> None:
 
 @app.command()
 def serve(
+    context: typer.Context,
     host: Annotated[
         str, typer.Option(help="Where to listen; 0.0.0.0 is everywhere: give a key then.")
     ] = "127.0.0.1",
@@ -244,6 +264,11 @@ def serve(
     size: Size = None,
     min_score: MinScore = None,
     detect_every: DetectEvery = None,
+    body: Body = None,
+    focal: Focal = None,
+    smooth: Smooth = False,
+    refine: Refine = False,
+    still: Still = None,
     tables: Wanted = "",
     pools: Pools = "",
     address: Address = None,
@@ -254,9 +279,7 @@ def serve(
         from muybridge.run import online
         from muybridge.run.pools import parse
 
-        chosen = _choice(
-            graph, model, detector, weights, precision, size, min_score, detect_every, tables
-        )
+        chosen = _choice(context)
         online.serve(
             _build(chosen),
             host=host,
@@ -272,6 +295,7 @@ def serve(
 
 @evaluate.command()
 def keypoints(
+    context: typer.Context,
     images: Annotated[Path, typer.Argument(help="The folder of the pictures.")],
     annotations: Annotated[Path, typer.Argument(help="COCO keypoint annotations (JSON).")],
     graph: Graph = "embedded",
@@ -287,7 +311,7 @@ def keypoints(
         from muybridge.evaluate import report
         from muybridge.graph import ready
 
-        made = _build(_choice(graph, model, detector, weights, precision, size))
+        made = _build(_choice(context))
         ready(made, GIVEN)
         console.print(report.keypoints(images, annotations, made)["text"])
 
@@ -315,6 +339,7 @@ def counts(
 
 @evaluate.command()
 def densepose(
+    context: typer.Context,
     results: Annotated[
         Path,
         typer.Argument(help="COCO DensePose results (JSON), or the folder of the pictures."),
@@ -340,37 +365,19 @@ def densepose(
 
         made: tuple[Any, ...] = ()
         if results.is_dir():
-            said = (model, detector, weights, precision, size)
-            made = _build(_choice("densepose", *said, min_score=0.05))
+            made = _build(_choice(context, graph="densepose", min_score=0.05))
             ready(made, GIVEN)
         console.print(report.densepose(results, annotations, surface, made)["text"])
 
 
-def _choice(
-    graph: str,
-    model: str | None,
-    detector: str | None,
-    weights: Path | None,
-    precision: str | None,
-    size: int | None,
-    min_score: float | None = None,
-    detect_every: int | None = None,
-    tables: str = "",
-) -> Choice:
+def _choice(context: typer.Context, **more: Any) -> Choice:
     """Put what was said of the graph into one value."""
-    from muybridge.graphs import Choice
+    from muybridge.graphs import Choice, choice
 
-    return Choice(
-        graph=graph,
-        model=model,
-        detector=detector,
-        weights=weights,
-        precision=precision,
-        size=size,
-        min_score=min_score,
-        detect_every=detect_every,
-        tables=tuple(name.strip() for name in tables.split(",") if name.strip()),
-    )
+    said = {name: context.params.get(name) for name in Choice.__dataclass_fields__}
+    tables = [name.strip() for name in (said.pop("tables") or "").split(",") if name.strip()]
+    said = {name: value for name, value in said.items() if value is not None and value is not False}
+    return choice({**said, **more, "tables": tables})
 
 
 def _build(choice: Choice) -> tuple[Any, ...]:
@@ -405,13 +412,18 @@ def _index(
 
 
 def _draw(
-    out: str, video: str, output: Path, endpoint: str | None, show: Show | None = None
+    out: str,
+    video: str,
+    output: Path,
+    endpoint: str | None,
+    show: Show | None = None,
+    weights: Path | None = None,
 ) -> None:
     """Draw people onto a video with a display, and print where it is."""
     from muybridge.render.overlay import overlay
 
     with _bar("drawing") as moved:
-        made = overlay(out, video, output, endpoint, moved, show)
+        made = overlay(out, video, output, endpoint, moved, show, weights)
     console.print(
         f"overlay: {made.path} ({made.frames} of {made.frames_indexed} frames, {made.sound})"
     )

@@ -17,6 +17,8 @@ from muybridge.graph import Graph, Run, Stage, needed
 from muybridge.models.densepose.config import VARIANTS
 from muybridge.published import FILES
 from muybridge.stages.decode import decode
+from muybridge.stages.lift import SOURCES as LIFTED
+from muybridge.stages.lift import lift
 from muybridge.stages.people import people
 from muybridge.stages.watch import Options
 from muybridge.store.tables import SCHEMAS, SOURCES, sources
@@ -26,6 +28,8 @@ DETECTORS = (
     "fasterrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn", "keypointrcnn_resnet50_fpn", *VARIANTS,
 )  # fmt: skip
 DENSEPOSE = "densepose_rcnn_R_50_FPN_s1x"
+VIBE = ("vibe_wo_3dpw", "vibe_w_3dpw")
+BODIES = ("smpl_neutral", "smpl_male", "smpl_female")
 OPENPOSE = ("openpose_body25", "openpose_coco", "openpose_coco_caffe", "openpose_mobilenet")
 
 
@@ -37,7 +41,11 @@ class Choice:
     name of their weights. ``weights`` is a file with them, or a folder. The networks see ``size``
     pixels of a picture's shorter side; people who score less than ``min_score`` are left out; they
     are looked for at every ``detect_every``-th frame. Only ``tables`` get rows, and only the stages
-    that they need run.
+    that they need run (what joints are lifted from comes along).
+
+    Bodies are of the body model ``body``, seen by a camera of ``focal`` pixels; ``smooth`` smooths
+    how they turn, ``refine`` fits them to the joints in the picture, and ``still`` is by how many
+    grey levels a person must change to be looked at again.
     """
 
     graph: str = "embedded"
@@ -48,6 +56,11 @@ class Choice:
     size: int | None = None
     min_score: float | None = None
     detect_every: int | None = None
+    body: str | None = None
+    focal: float | None = None
+    smooth: bool | None = None
+    refine: bool | None = None
+    still: float | None = None
     tables: tuple[str, ...] = ()
 
 
@@ -65,7 +78,13 @@ def embedded(timeout_s: float = 60.0, options: Options = Options()) -> Graph:
 
     ``timeout_s`` is how long the decoder may take for the next few frames.
     """
-    return (decode(timeout_s=timeout_s), people(options))
+    return lifting((decode(timeout_s=timeout_s), people(options)))
+
+
+def lifting(graph: Graph) -> Graph:
+    """Have joints that a graph sees in the picture lifted to three dimensions."""
+    written = {column for stage in graph for column in stage.writes}
+    return (*graph, *(lift(column) for column in LIFTED if column in written))
 
 
 def detect(choice: Choice) -> Graph:
@@ -73,7 +92,8 @@ def detect(choice: Choice) -> Graph:
     from muybridge.stages import detect as stage
 
     options = stage.Options(**_looking(choice))
-    return (decode(), stage.detect(choice.detector or DETECTORS[0], choice.weights, options))
+    found = stage.detect(choice.detector or DETECTORS[0], choice.weights, options)
+    return lifting((decode(), found))
 
 
 def openpose(choice: Choice) -> Graph:
@@ -82,7 +102,7 @@ def openpose(choice: Choice) -> Graph:
     from muybridge.stages.openpose import openpose as stage
 
     options = Options(**_said(height=choice.size, precision=choice.precision))
-    return (decode(), stage(choice.model or OPENPOSE[0], choice.weights, options))
+    return lifting((decode(), stage(choice.model or OPENPOSE[0], choice.weights, options)))
 
 
 def densepose(choice: Choice) -> Graph:
@@ -101,7 +121,29 @@ def densepose(choice: Choice) -> Graph:
     if asked and detector == model and options.every == 1:
         return (decode(), read(model, choice.weights, options))
     found = find(detector, choice.weights, options)
-    return (decode(), found, read(model, choice.weights, options, own=False))
+    return lifting((decode(), found, read(model, choice.weights, options, own=False)))
+
+
+def vibe(choice: Choice) -> Graph:
+    """See people, their tracks, joints if what finds them gives any, and their bodies with VIBE."""
+    from muybridge.stages import detect, vibe
+
+    said = _said(
+        focal=choice.focal,
+        smooth=choice.smooth,
+        refine=choice.refine,
+        still=choice.still,
+        precision=choice.precision,
+    )
+    if choice.detector is None:
+        found = people(Options(before=vibe.CONTEXT))
+    else:
+        looking = detect.Options(**_looking(choice), before=vibe.CONTEXT)
+        found = detect.detect(choice.detector, choice.weights, looking)
+    joints = next((column for column in LIFTED if column in found.writes), "")
+    model, body = choice.model or VIBE[0], choice.body or BODIES[0]
+    read = vibe.vibe(model, body, choice.weights, vibe.Options(**said), joints)
+    return (*lifting((decode(), found)), read)
 
 
 @dataclass(frozen=True)
@@ -121,6 +163,7 @@ class Kind:
     extra: str = ""
 
 
+BODY = ("body", "focal", "smooth", "refine", "still")
 NETWORK = ("weights", "precision", "size")
 RCNN = ("detector", *NETWORK, "min_score", "detect_every")
 # fmt: off
@@ -134,6 +177,8 @@ GRAPHS: dict[str, Kind] = {
                      step=16),
     "densepose": Kind("people and the surface of their bodies (DensePose)", densepose,
                       lambda choice: _two(choice), ("model", *RCNN), tuple(VARIANTS)),
+    "vibe": Kind("people, their joints and their bodies (SMPL, by VIBE)", vibe,
+                 lambda choice: _three(choice), ("model", *RCNN, *BODY), VIBE, extra="embedded"),
 }
 # fmt: on
 
@@ -146,7 +191,7 @@ def build(choice: Choice = Choice()) -> Graph:
     """
     graph = _made(choice)
     graph = chosen(graph, choice.tables) if choice.tables else graph
-    if found := _unfit(choice, graph):
+    if found := _unfit(choice):
         raise WeightsError(listed(f"the graph {choice.graph} cannot be made so", found))
     return graph
 
@@ -221,6 +266,15 @@ def _two(choice: Choice) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*([model] if asked else []), choice.detector or model]))
 
 
+def _three(choice: Choice) -> tuple[str, ...]:
+    """Name the weights that read bodies, and those that find people if it is not BlazePose."""
+    from muybridge.stages.vibe import files
+
+    read = files(choice.model or VIBE[0], choice.body or BODIES[0])
+    asked = not choice.tables or "bodies" in choice.tables
+    return (*(read if asked else ()), *([choice.detector] if choice.detector else []))
+
+
 def _looking(choice: Choice) -> dict[str, Any]:
     """Give the options of the stages that look with an R-CNN, as far as they were said."""
     return _said(
@@ -252,6 +306,7 @@ def _mistaken(choice: Choice, kind: Kind) -> list[str]:
         _known("model", choice.model, kind.models),
         _known("detector", choice.detector, DETECTORS),
         _known("precision", choice.precision, PRECISIONS),
+        _known("body", choice.body, BODIES),
         *(_known("tables", name, tuple(SCHEMAS)) for name in choice.tables),
     ]
     if choice.size is not None and (choice.size < 32 or choice.size % kind.step):
@@ -261,15 +316,39 @@ def _mistaken(choice: Choice, kind: Kind) -> list[str]:
         faults.append(f"--min-score: is {choice.min_score:g}; give 0 to 1")
     if choice.detect_every is not None and choice.detect_every < 1:
         faults.append(f"--detect-every: is {choice.detect_every}; give 1 or more frames")
+    if choice.focal is not None and choice.focal <= 0:
+        faults.append(f"--focal: is {choice.focal:g}; give pixels, more than 0")
+    if choice.still is not None and choice.still < 0:
+        faults.append(f"--still: is {choice.still:g}; give grey levels, 0 for never")
+    faults += _bodies(choice) if choice.graph == "vibe" else []
     if choice.weights is not None and not choice.weights.exists():
         faults.append(f"--weights: there is no {choice.weights}; give a file or a folder")
-    two = "model" in kind.takes and choice.detector not in (None, model)
+    two = choice.graph == "densepose" and choice.detector not in (None, model)
     if two and choice.weights is not None and choice.weights.is_file():
         faults.append(
             f"--weights: {choice.weights} is one file, but {model} and {choice.detector} are "
             "needed; give the folder in which both are"
         )
     return [fault for fault in faults if fault]
+
+
+def _bodies(choice: Choice) -> list[str]:
+    """List what was said that means nothing without something else that was not."""
+    faults = [
+        f"{_option(name)}: is for an R-CNN, and BlazePose finds the people; name a --detector"
+        for name in ("size", "min_score", "detect_every")
+        if choice.detector is None and getattr(choice, name) is not None
+    ]
+    if choice.weights is not None and choice.weights.is_file():
+        faults.append(
+            f"--weights: {choice.weights} is one file, and several are needed; give their folder"
+        )
+    if choice.refine and not (choice.detector or "keypointrcnn").startswith("keypointrcnn"):
+        faults.append(
+            f"--refine: fits bodies to joints, and {choice.detector} finds none; leave --detector "
+            "out, or give keypointrcnn_resnet50_fpn"
+        )
+    return faults
 
 
 def _known(name: str, value: str | None, known: tuple[str, ...]) -> str:
@@ -288,16 +367,17 @@ def _unwritten(choice: Choice, graph: Graph) -> list[str]:
     ]
 
 
-def _unfit(choice: Choice, graph: Graph) -> list[str]:
+def _unfit(choice: Choice) -> list[str]:
     """List the weights that are here but do not fit: a worker would find out late, and not say."""
     faults = list[str]()
-    for name in {stage.identity["weights"] for stage in graph if "weights" in stage.identity}:
+    for name in GRAPHS[choice.graph].needs(choice):
         from muybridge import weights
 
-        try:
-            weights.load(name, choice.weights)
-        except WeightsError as error:
-            faults.append(str(error))
+        if name in FILES and not weights.missing(name, choice.weights):
+            try:
+                weights.load(name, choice.weights)
+            except WeightsError as error:
+                faults.append(str(error))
     return sorted(faults)
 
 

@@ -44,8 +44,16 @@ CHOICES = {
     "every": Choice("detect", detector=DENSEPOSE, size=64, detect_every=2),
     "openpose": Choice("openpose", model="openpose_coco", size=96),
     "densepose": Choice("densepose", size=64),
+    "vibe": Choice("vibe", detector="fasterrcnn_resnet50_fpn", size=96),
 }
-NAMES = ("errors", "people", "keypoints", "densepose")  # what went wrong tells most
+NAMES = (
+    "errors",
+    "people",
+    "keypoints",
+    "joints3d",
+    "densepose",
+    "bodies",
+)  # what went wrong tells most
 
 
 def planned(video: Path) -> list[dict[str, Any]]:
@@ -91,6 +99,12 @@ def options(choice: Choice) -> list[str]:
     return [f"--{name.replace('_', '-')}={value}" for name, value in said.items()]
 
 
+def weights(choice: Choice, official: Callable[[str], Path]) -> Path:
+    """Write the files that a choice needs; give the file, or the folder of several."""
+    files = [official(name) for name in graphs.needs(choice)]
+    return files[0] if len(files) == 1 else files[0].parent
+
+
 @pytest.fixture(scope="module")
 def video(data: Path) -> Path:
     return data / "intel_people/asl_gestures/want.mkv"
@@ -106,7 +120,7 @@ def answers(
 ) -> dict[str, Tables]:
     choice = CHOICES[request.param]
     name = choice.detector or choice.model or DENSEPOSE
-    given = replace(choice, weights=official(name))
+    given = replace(choice, weights=weights(choice, official))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in Ray's workers: with more, sums come out otherwise
     try:
@@ -152,7 +166,11 @@ def picture(data: bytes) -> np.ndarray:
 def test_each_system_writes_its_own_rows(answers, request):
     which = request.node.callspec.params["answers"]
     found = {name for name in NAMES if answers["local"][name].num_rows}
-    more = {"keypoint": {"keypoints"}, "openpose": {"keypoints"}, "densepose": {"densepose"}}
+    lifted = {"keypoints", "joints3d"}
+    more = {
+        **{"keypoint": lifted, "openpose": lifted},
+        **{"densepose": {"densepose"}, "vibe": {"bodies"}},
+    }
     assert found == {"people"} | more.get(which, set())
 
 

@@ -12,12 +12,11 @@ from PIL import Image
 from muybridge import graph as graphs
 from muybridge.columns import GIVEN, check
 from muybridge.stages.decode import decode
-from muybridge.stages.densepose import SURFACE, Surfaces, densepose, png, populated
+from muybridge.stages.densepose import SURFACE, Surfaces, densepose, png
 from muybridge.stages.detect import Options, detect
 from muybridge.stages.looking import PEOPLE
 from muybridge.store import tables
 from muybridge.video.clips import clips
-from muybridge.video.frames import DecodedFrames
 from muybridge.video.probe import probe
 
 from .conftest import part
@@ -107,19 +106,6 @@ def test_a_clip_with_nobody_is_not_even_decoded_again(official):
     (done,) = run([{**nobody, "frames": Untouchable()}])
     check({**nobody, **done}, SURFACE)
     assert done["densepose_box"].shape == (0, 4)
-
-
-def test_only_pictures_with_somebody_are_looked_at():
-    frames = np.array([2, 2, 5], np.int32)
-    boxes = np.arange(12, dtype=np.float32).reshape(3, 4)
-    pictures = np.tile(np.arange(8, dtype=np.uint8)[:, None, None, None], (1, 4, 4, 3))
-    held = DecodedFrames(pictures, np.arange(8), 8)
-    got = list(populated({"frames": held, "person_frame": frames, "person_box": boxes}, 2))
-    assert [[int(p[0, 0, 0]) for p in shown] for shown, _ in got] == [[2], [5]]
-    assert [box.tolist() for _, each in got for box in each] == [
-        boxes[:2].tolist(),
-        boxes[2:].tolist(),
-    ]
 
 
 def test_pictures_are_kept_as_png_of_one_and_two_channels():

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from muybridge.columns import check
-from muybridge.stages.looking import PEOPLE, chunks, frame_seen, people, renumbered, span
+from muybridge.stages.looking import (
+    PEOPLE,
+    chunks,
+    frame_seen,
+    people,
+    populated,
+    renumbered,
+    span,
+)
 from muybridge.video.frames import DecodedFrames
 
 LEFT, RIGHT = np.array([0.0, 0, 10, 30]), np.array([50.0, 0, 60, 30])
@@ -59,3 +67,17 @@ def test_two_people_keep_their_numbers_in_whatever_order_they_are_found():
 def test_tracks_are_numbered_in_order_of_first_appearance():
     assert renumbered(np.array([7, 3, 7, 1], np.int32)).tolist() == [0, 1, 0, 2]
     assert renumbered(np.empty(0, np.int32)).tolist() == []
+
+
+def test_frames_before_the_core_are_looked_at_where_they_are_asked_for():
+    assert span(clip(10, (104, 106)), before=3) == (1, 8)
+    assert span(clip(10, (104, 106)), before=9) == (0, 8)
+
+
+def test_only_pictures_with_somebody_are_looked_at():
+    pictures = np.tile(np.arange(8, dtype=np.uint8)[:, None, None, None], (1, 4, 4, 3))
+    held = DecodedFrames(pictures, np.arange(8), 8)
+    seen = {"frames": held, "person_frame": np.array([2, 2, 5], np.int32)}
+    got = [(rows.tolist(), shown[:, 0, 0, 0].tolist()) for rows, shown in populated(seen, 2)]
+    assert got == [([2], [2]), ([5], [5])]
+    assert list(populated({**seen, "person_frame": np.empty(0, np.int32)}, 2)) == []

@@ -95,7 +95,7 @@ def test_frames_that_could_not_be_decoded_are_not_seen_and_the_rest_is(loaded, j
 
 @pytest.mark.parametrize("shade", [0, 128, 255])
 def test_nobody_is_seen_in_an_empty_picture(loaded, shade):
-    _, run = loaded[-1]
+    _, run = loaded[1]
     (done,) = run([picture(np.full((120, 200, 3), shade, np.uint8))])
     check({**picture(np.zeros((120, 200, 3), np.uint8)), **done}, WRITES)
     assert done["person_frame"].shape == (0,)
@@ -103,7 +103,7 @@ def test_nobody_is_seen_in_an_empty_picture(loaded, shade):
 
 
 def test_a_clip_without_a_frame_that_decodes_has_nobody(loaded):
-    _, run = loaded[-1]
+    _, run = loaded[1]
     nothing = DecodedFrames(np.empty((0, 100, 100, 3), np.uint8), np.empty(0, np.int64), 3)
     rows = np.arange(3)
     clip = {"frames": nothing, "frame_index": rows, "times": rows / 30, "core": np.array([0, 3])}

@@ -7,7 +7,7 @@ reads the people that another one found, and looks only at pictures with somebod
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from muybridge.graph import Run, Stage
 from muybridge.models.densepose.postprocess import Surface
 from muybridge.models.densepose.predict import Predictor, see
 from muybridge.stages.detect import Options, device, sized
-from muybridge.stages.looking import PEOPLE, READS, chunks, frame_seen, people
+from muybridge.stages.looking import PEOPLE, READS, chunks, frame_seen, people, populated
 
 Look = Callable[[Predictor, Clip, Options], dict[str, Any]]
 Floats = NDArray[np.float32]
@@ -82,8 +82,9 @@ def alone(predictor: Predictor, clip: Clip, options: Options) -> dict[str, Any]:
 def among(predictor: Predictor, clip: Clip, options: Options) -> dict[str, Any]:
     """Read the surface of people that are known, in the pictures in which they are."""
     read = Surfaces()
-    for pictures, boxes in populated(clip, options.batch):
-        for seen in see(predictor, pictures, boxes):
+    for rows, pictures in populated(clip, options.batch):
+        boxes = [clip["person_box"][clip["person_frame"] == row] for row in rows]
+        for seen in see(predictor, list(pictures), boxes):
             read.add(seen.surfaces)
     if len(read.boxes) != len(clip["person_frame"]):
         raise ClipError(
@@ -91,18 +92,6 @@ def among(predictor: Predictor, clip: Clip, options: Options) -> dict[str, Any]:
             "frames that could be decoded again; is the video being changed?"
         )
     return read.columns()
-
-
-def populated(clip: Clip, size: int) -> Iterator[tuple[list[Picture], list[Floats]]]:
-    """Yield pictures with somebody in them, at most ``size`` at a time, and the boxes (N, 4)."""
-    frame = clip["person_frame"]  # rises
-    if not len(frame):
-        return
-    for rows, pictures in clip["frames"].chunks(size, int(frame[0]), int(frame[-1]) + 1):
-        with_people = np.isin(rows, frame)
-        boxes = [clip["person_box"][frame == row] for row in rows[with_people]]
-        if boxes:
-            yield list(pictures[with_people]), boxes
 
 
 class Surfaces:

@@ -38,13 +38,15 @@ class Options:
     """Say how to look for people.
 
     The network sees a picture with ``size`` pixels on its shorter side, ``batch`` pictures a call,
-    of every ``every``-th frame; who scores less than ``min_score`` is left out.
+    of every ``every``-th frame; who scores less than ``min_score`` is left out. ``before`` frames
+    ahead of the core are looked at too, for those who want to know what came before.
     """
 
     min_score: float = 0.8
     size: int = 800
     batch: int = 4
     every: int = 1
+    before: int = 0
     precision: Precision = "float32"
 
 
@@ -93,9 +95,9 @@ def load(detector: str, given: Path | None, options: Options) -> Run:
 
 def see(look: Look, clip: Clip, options: Options) -> dict[str, Any]:
     """Look at a clip's core and a few frames after it, and write the stage's columns."""
-    start, stop = span(clip)
+    start, stop = span(clip, before=options.before)
     rows, looks, found = list[int](), list[int](), list[Found]()
-    for these, pictures in chunks(clip, options.batch * options.every):
+    for these, pictures in chunks(clip, options.batch * options.every, before=options.before):
         at = [
             i
             for i, row in enumerate(these)

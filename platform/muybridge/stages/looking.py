@@ -23,18 +23,29 @@ PEOPLE = ("frame_seen", "person_frame", "person_track", "person_score", "person_
 AFTER = 2  # frames after the core to look at as well
 
 
-def span(clip: Clip, after: int = AFTER) -> tuple[int, int]:
-    """Give the first row to look at and the one to stop before: the core and ``after`` more."""
+def span(clip: Clip, after: int = AFTER, before: int = 0) -> tuple[int, int]:
+    """Give the first row to look at and the one to stop before: the core, and so many around it."""
     start, stop = (int(np.searchsorted(clip["frame_index"], frame)) for frame in clip["core"])
-    return start, min(stop + after, len(clip["frame_index"]))
+    return max(start - before, 0), min(stop + after, len(clip["frame_index"]))
 
 
-def chunks(clip: Clip, size: int, after: int = AFTER) -> Iterator[Chunk]:
+def chunks(clip: Clip, size: int, after: int = AFTER, before: int = 0) -> Iterator[Chunk]:
     """Yield rows (N,) and their pictures (N, H, W, 3), at most ``size`` at a time.
 
     A chunk's pictures are valid until the next one is asked for.
     """
-    yield from clip["frames"].chunks(size, *span(clip, after))
+    yield from clip["frames"].chunks(size, *span(clip, after, before))
+
+
+def populated(clip: Clip, size: int) -> Iterator[Chunk]:
+    """Yield, as ``chunks`` does, the rows and pictures in which somebody was found."""
+    frame = clip["person_frame"]  # rises
+    if not len(frame):
+        return
+    for rows, pictures in clip["frames"].chunks(size, int(frame[0]), int(frame[-1]) + 1):
+        with_people = np.isin(rows, frame)
+        if with_people.any():
+            yield rows[with_people], pictures[with_people]
 
 
 def frame_seen(clip: Clip, rows: Iterable[int]) -> NDArray[np.bool_]:

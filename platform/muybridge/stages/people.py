@@ -48,7 +48,8 @@ def see(model: BlazePose, clip: Clip, options: Options) -> dict[str, Any]:
     """Look at a clip's core and a few frames after it, and write the stage's columns."""
     times = clip["times"]
     watcher, looked, seen = Watcher(model, options), list[int](), list[Seen]()
-    for rows, pictures in chunks(clip, span(times, options.span), options.after):
+    size = span(times, options.span)
+    for rows, pictures in chunks(clip, size, options.after, options.before):
         seen += watcher.watch(times[rows].tolist(), pictures)
         looked += rows.tolist()
     return {"frame_seen": frame_seen(clip, looked), **columns(looked, seen, options.limits)}

@@ -34,6 +34,7 @@ class Options:
     close_tiles: tuple[float, ...] = (1.0, 0.6)  # ... and with small ones
     overlap: float = 0.2  # of neighbouring tiles, as part of their side
     after: int = AFTER  # frames after the core to see as well, which link identities across clips
+    before: int = 0  # frames ahead of the core to see, for those who want to know what came before
     limits: Limits = field(default_factory=Limits)
 
 
