@@ -10,13 +10,14 @@ import asyncio
 import json
 import logging
 import os
+import random
 import signal
 import socket
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -220,10 +221,15 @@ def check_free(host: str, port: int) -> None:
 
 
 def unused_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Find a port that nobody listens on, nor is likely to soon.
+
+    It lies above those that Ray's workers take and below those that Linux gives to whoever asks.
+    """
+    for port in random.sample(range(20000, 32768), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise InputError("no port is free between 20000 and 32767; end what listens there")
 
 
 @contextmanager
