@@ -73,12 +73,13 @@ def windows(track: Track) -> tuple[Floats, Floats]:
     or than half the usual step between frames, it is not seen.
     """
     at = track.times[:, None] + OFFSETS  # (T, TAPS)
-    found = np.zeros((*at.shape, len(SEEN), 3))
-    seen = track.joints[..., 2] > 0  # (T, 15)
+    joints = track.joints.astype(np.float32)
+    found = np.zeros((*at.shape, len(SEEN), 3), np.float32)
+    seen = joints[..., 2] > 0  # (T, 15)
     for pattern in np.unique(seen, axis=1).T:  # joints that are seen in the same frames
         if pattern.any():
             alike = np.flatnonzero((seen == pattern[:, None]).all(0))
-            known = track.joints[np.ix_(np.flatnonzero(pattern), alike)]
+            known = joints[np.ix_(np.flatnonzero(pattern), alike)]
             found[:, :, alike] = _at(at, track.times[pattern], known)
     return found[..., :2], found[..., 2]
 
@@ -88,7 +89,8 @@ def _at(at: Floats, times: Floats, joints: Floats) -> Floats:
     after = np.clip(np.searchsorted(times, at), 1, max(len(times) - 1, 1)) % len(times)
     before = np.maximum(after - 1, 0)
     span = times[after] - times[before]
-    share = np.clip((at - times[before]) / np.where(span > 0, span, 1), 0, 1)[..., None, None]
+    share = np.clip((at - times[before]) / np.where(span > 0, span, 1), 0, 1)
+    share = share.astype(joints.dtype)[..., None, None]
     made = joints[before] * (1 - share) + joints[after] * share
     far = np.minimum(np.abs(times[after] - at), np.abs(at - times[before]))
     usual = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
@@ -103,14 +105,21 @@ def normalised(places: Floats, seen: Flags) -> Floats:
     seen; the unit is the spread of all joints of the window. Those not seen are 0, 0, 0, the others
     x, y, 1.
     """
-    count = seen.sum(2, keepdims=True)
-    weight = seen[..., None].astype(places.dtype)
-    middle = (places * weight).sum(2) / np.maximum(count, 1)
-    spread = np.square(places - middle[:, :, None]) * weight
-    unit = np.sqrt(spread.sum((1, 2, 3)) / np.maximum(count.sum((1, 2)), 1))
-    origin = middle
-    for pair in (SHOULDERS, HIPS):
-        both = seen[:, :, pair].all(2)[..., None]
-        origin = np.where(both, places[:, :, pair].mean(2), origin)
-    placed = (places - origin[:, :, None]) / np.maximum(unit, 1e-9)[:, None, None, None] * weight
-    return np.concatenate([placed, weight], 3).reshape(len(places), -1).astype(np.float32)
+    made = np.empty((*seen.shape, 3), np.float32)
+    weight = made[..., 2] = seen.astype(np.float32)
+    count = weight.sum(2)
+    sides = []  # x and y, from the middle of all that is seen
+    for axis in range(2):
+        side = places[..., axis]
+        middle = np.einsum("ntj,ntj->nt", side, weight) / np.maximum(count, 1)
+        sides.append(((side - middle[..., None]) * weight).astype(np.float32))
+    spread = sum(np.einsum("ntj,ntj->n", side, side) for side in sides)
+    unit = np.sqrt(spread / np.maximum(count.sum(1), 1)).astype(np.float32)
+    for axis, side in enumerate(sides):
+        origin = np.zeros(side.shape[:2], np.float32)
+        for one, other in (SHOULDERS, HIPS):
+            both = seen[..., one] & seen[..., other]
+            origin = np.where(both, (side[..., one] + side[..., other]) / 2, origin)
+        scaled = weight / np.maximum(unit, 1e-9)[:, None, None]
+        made[..., axis] = (side - origin[..., None]) * scaled
+    return made.reshape(len(made), -1)
