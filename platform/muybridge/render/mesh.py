@@ -54,11 +54,14 @@ def paint(picture: Bytes, meshes: Sequence[Mesh]) -> Bytes:
         return painted
     triangles = np.concatenate([each[rows] for each, rows in zip(corners, drawn, strict=True)])
     at = snapped(SAMPLES * triangles[..., :2])
-    x, y, number = nearest(at, triangles[..., 2], SAMPLES * width, SAMPLES * height)
+    low, high = _around(at, width, height)
+    at -= low * (SAMPLES * STEPS)
+    part = painted[low[1] : high[1], low[0] : high[0]]
+    x, y, number = nearest(at, triangles[..., 2], *(SAMPLES * (high - low)))
     lights = [light(mesh)[mesh.faces[rows]] for mesh, rows in zip(meshes, drawn, strict=True)]
     bright = across(at, np.concatenate(lights), x, y, number).clip(0, 1)
     colours = np.repeat([mesh.colour for mesh in meshes], [len(rows) for rows in drawn], axis=0)
-    _mix(painted, x // SAMPLES, y // SAMPLES, colours[number] * bright[:, None])
+    _mix(part, x // SAMPLES, y // SAMPLES, colours[number] * bright[:, None])
     return painted
 
 
@@ -132,6 +135,13 @@ def _drawable(corners: Reals) -> NDArray[np.bool_]:
     return near & (_doubled_area(corners) < 0)
 
 
+def _around(at: Integers, width: int, height: int) -> tuple[Integers, Integers]:
+    """Find the part of a picture in which triangles are: x, y of two of its corners, in pixels."""
+    pixel, size = SAMPLES * STEPS, (width, height)
+    low, high = at.min(axis=(0, 1)) // pixel, -(-at.max(axis=(0, 1)) // pixel)
+    return np.clip(low, 0, size), np.clip(high, 0, size)
+
+
 def _spans(at: Integers, width: int, height: int) -> Iterator[tuple[Integers, ...]]:
     """Give the spans of pixels that triangles cover: whose, in which row, from where, how many.
 
@@ -189,13 +199,9 @@ def _plane(at: Integers, values: Reals) -> tuple[Reals, Reals, Reals]:
 
 def _mix(picture: Bytes, x: Integers, y: Integers, colours: Reals) -> None:
     """Lay the colours (M, 3) of samples over the pixels x, y (M,) that they are part of."""
-    if not len(x):
-        return
-    left, top, right, bottom = x.min(), y.min(), x.max() + 1, y.max() + 1
-    part = picture[top:bottom, left:right]
-    place = (y - top) * (right - left) + x - left
-    pixels, share = part.shape[0] * part.shape[1], COVER / SAMPLES**2
+    height, width = picture.shape[:2]
+    place, pixels, share = y * width + x, height * width, COVER / SAMPLES**2
     kept = 1 - share * np.bincount(place, minlength=pixels)
     for channel, values in enumerate(colours.T):
-        mixed = part[..., channel].ravel() * kept + share * np.bincount(place, values, pixels)
-        part[..., channel] = np.rint(mixed).reshape(part.shape[:2])
+        mixed = picture[..., channel].ravel() * kept + share * np.bincount(place, values, pixels)
+        picture[..., channel] = np.rint(mixed).reshape(height, width)
