@@ -25,12 +25,15 @@ THICK = {  # radius of what leads to a joint
 TOP = (0.0, 0.68, 0.03)  # of the head
 
 
-def puppet() -> Body:
+def puppet(rings: int = 12, sides: int = 16) -> Body:
     """Make the body: one capsule a bone, bent with the joint at which the bone begins."""
     at = np.array([place(name) for name in JOINTS])
     bones = [(p, at[p], at[j], THICK[bare(JOINTS[j])]) for j, p in enumerate(PARENTS) if p >= 0]
     head = JOINTS.index("head")
-    parts = [capsule(*ends, thick) for _, *ends, thick in [*bones, (head, at[head], TOP, 0.1)]]
+    parts = [
+        capsule(*ends, thick, rings, sides)
+        for _, *ends, thick in [*bones, (head, at[head], TOP, 0.1)]
+    ]
     owners = [*(bone[0] for bone in bones), head]
     sizes = [len(points) for points, _ in parts]
     starts = np.cumsum(sizes) - sizes

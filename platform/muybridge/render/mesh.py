@@ -107,14 +107,12 @@ def nearest(
     first, right, down = _plane(at, nearness)
     reach, owner = np.full(width * height, -np.inf), np.full(width * height, -1)
     for number, y, left, count in _spans(at, width, height):
-        span, step = _runs(count)
-        begin = first[number] + right[number] * left + down[number] * y
-        near = begin[span] + right[number][span] * step
-        pixel = (y * width + left)[span] + step
-        before = reach[pixel]
+        pixel = _numbered(y * width + left, count)
+        start = first[number] + (down[number] - right[number] * width) * y  # at pixel 0
+        near = np.repeat(start, count) + np.repeat(right[number], count) * pixel
         np.maximum.at(reach, pixel, near)
-        wins = (near == reach[pixel]) & (near > before)
-        owner[pixel[wins]] = number[span[wins]]
+        wins = near == reach[pixel]
+        owner[pixel[wins]] = np.repeat(number, count)[wins]
     pixel = np.flatnonzero(owner >= 0)
     y, x = np.divmod(pixel, width)
     return x, y, owner[pixel]
@@ -153,8 +151,8 @@ def _spans(at: Integers, width: int, height: int) -> Iterator[tuple[Integers, ..
     at = np.where((area < 0)[:, None, None], at[:, ::-1], at)  # all turn alike
     first = np.maximum(-((centre - at[..., 1].min(axis=1)) // STEPS), 0)
     last = np.minimum((at[..., 1].max(axis=1) - centre) // STEPS, height - 1)
-    number, step = _runs(np.where((area == 0) | beside, 0, np.maximum(last - first + 1, 0)))
-    row = first[number] + step
+    rows = np.where((area == 0) | beside, 0, np.maximum(last - first + 1, 0))
+    number, row = np.repeat(np.arange(len(at)), rows), _numbered(first, rows)
     left, right = np.zeros(len(row), np.int64), np.full(len(row), width - 1)
     for i in range(3):
         (x0, y0), (x1, y1) = at[:, i].T, at[:, (i + 1) % 3].T
@@ -167,14 +165,14 @@ def _spans(at: Integers, width: int, height: int) -> Iterator[tuple[Integers, ..
         left[climbs] = np.maximum(left[climbs], -(rest[climbs] // -rise[climbs]))
     count = np.maximum(right - left + 1, 0)
     parts = 1 + int(count.sum()) // AT_ONCE
-    for rows in np.array_split(np.arange(len(row)), parts):
-        yield number[rows], row[rows], left[rows], count[rows]
+    for some in np.array_split(np.arange(len(row)), parts):
+        yield number[some], row[some], left[some], count[some]
 
 
-def _runs(counts: Integers) -> tuple[Integers, Integers]:
-    """Number the members of runs of so many: of which run each is, and which of it, from 0."""
-    run = np.repeat(np.arange(len(counts)), counts)
-    return run, np.arange(len(run)) - (np.cumsum(counts) - counts)[run]
+def _numbered(first: Integers, counts: Integers) -> Integers:
+    """Count on from each first number, so many times: 3, 4, 5, 8, 9 of 3 and 8, 3 and 2."""
+    before = np.cumsum(counts) - counts
+    return np.arange(counts.sum()) + np.repeat(first - before, counts)
 
 
 def _doubled_area(at: NDArray[Any]) -> NDArray[Any]:
