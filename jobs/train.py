@@ -1,10 +1,11 @@
-"""Train a network: DensePose, or first the teacher that fills in what was not annotated; a lifter.
+"""Train a network: DensePose, or first the teacher that fills in for it; a lifter; or VIBE.
 
     python jobs/train.py teacher PICTURES ANNOTATIONS --out runs/teacher
     python jobs/train.py densepose PICTURES ANNOTATIONS --out runs/student \\
         --teacher runs/teacher/teacher.safetensors
     python jobs/train.py lifter MOTION.npz --out runs/frame --taps 1 --batch 2
     python jobs/train.py lifter MOTION.npz --out runs/track --start runs/frame/lifter.safetensors
+    python jobs/train.py vibe TRACKS MOCAP --out runs/vibe --weights FILES
 
 The same command takes up a run that was cut off. A trained network is written under its authors'
 names, so that it is used like a published file: `--weights runs/student/MODEL.safetensors`.
@@ -12,22 +13,27 @@ names, so that it is used like a published file: `--weights runs/student/MODEL.s
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 from torch import nn
 from torch.optim import SGD, Adam
 
 from muybridge import checkpoints, weights
+from muybridge.geometry.smpl import Body, Joints
 from muybridge.models.densepose import annotations, losses, training
 from muybridge.models.densepose.model import DensePose
 from muybridge.models.densepose.teacher import Lessons, Teacher, taught
 from muybridge.models.lifter import predict, virtual
 from muybridge.models.lifter import training as lifting
+from muybridge.models.vibe import examples
+from muybridge.models.vibe import training as moving
+from muybridge.models.vibe.model import Generator, Hmr
 from muybridge.run.cluster import cluster
 from muybridge.run.train import Course, Trained, train
 from muybridge.terminal import told
 
+VIBE = "vibe_wo_3dpw"  # the name under which a generator is written
 # fmt: off
 Pictures = Annotated[Path, typer.Argument(help="The folder of the pictures.")]
 Records = Annotated[Path, typer.Argument(help="COCO DensePose annotations (JSON).")]
@@ -48,6 +54,14 @@ From = Annotated[Path | None, typer.Option("--start", help="A lifter.safetensors
 LeftOut = Annotated[str, typer.Option(help="Kinds of motion not to learn from, with commas.")]
 Lots = Annotated[int, typer.Option(min=1, help="Lots of 512 views an epoch.")]
 LotsAtOnce = Annotated[int, typer.Option("--batch", min=1, help="Lots a worker learns from at a time.")]  # noqa: E501
+Tracks = Annotated[Path, typer.Argument(help="Tracks of features (NPZ): a file, or a folder of them.")]  # noqa: E501
+Mocap = Annotated[Path, typer.Argument(help="Motion capture as SMPL's poses (NPZ): a file, or a folder of them.")]  # noqa: E501
+Published = Annotated[Path | None, typer.Option("--weights", file_okay=False, help="Folder with SPIN's file and SMPL's; default: as published.")]  # noqa: E501
+Begun = Annotated[Path | None, typer.Option("--start", help="A file of VIBE to go on from; default: SPIN's regressor.")]  # noqa: E501
+Stride = Annotated[int, typer.Option(min=1, help="Frames from one window of a track to the next.")]
+Pace = Annotated[float, typer.Option("--fps", min=1, help="Frames a second of the tracks, to which motion capture is thinned.")]  # noqa: E501
+Judging = Annotated[float, typer.Option(min=0, help="How fast the discriminator learns.")]
+Windows = Annotated[int, typer.Option("--batch", min=1, help="Windows a worker learns from at a time.")]  # noqa: E501
 # fmt: on
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -128,6 +142,62 @@ def lifter(
         lessons = lifting.started(taps, out / "lifter.safetensors")
         lifting.write(lifting.folded(lessons.lifter), out / predict.SHIPPED.name)
         typer.echo(f"ready to run: {out / predict.SHIPPED.name}")
+
+
+@app.command()
+def vibe(
+    tracks: Tracks,
+    mocap: Mocap,
+    out: Out,
+    files: Published = None,
+    start: Begun = None,
+    stride: Stride = 16,
+    fps: Pace = examples.FPS,
+    epochs: Epochs = 30,
+    rate: Rate = moving.RATES[0],
+    judging: Judging = moving.RATES[1],
+    batch: Windows = 32,
+    workers: Workers = 1,
+    gpu: Gpu = False,
+) -> None:
+    """Train VIBE's generator on features, against a discriminator that knows motion capture.
+
+    A track is an NPZ file with, frame by frame, and the last four only if known:
+
+    features (T, 2048): what SPIN's backbone says of the crop
+    kp_2d (T, 49, 3): x and y from -1 to 1 over the crop, how sure they are
+    kp_3d (T, 49, 3): joints in metres, where w_3d (T,) is 1
+    theta (T, 85): camera, SMPL's pose, betas, where w_smpl (T,) is 1
+
+    Motion capture is as in AMASS, an NPZ file with mocap_framerate and
+
+    poses: (T, 72), or SMPL-H's (T, 156), or SMPL-X's (T, 165)
+    """
+    with told():
+        lessons, motions = examples.tracks(tracks, stride), examples.mocap(mocap)
+        for fault in [*lessons.skipped, *motions.skipped][:10]:
+            typer.echo(f"left out: {fault}", err=True)
+        weights.provide(["spin", "smpl_neutral", "smpl_regressor_extra"], files)
+        make = partial(_moving, files, start, motions.rows, fps)
+        course = Course(make, examples.example, moving.optimisers(rate, judging), epochs, batch)
+        with cluster():
+            trained = train(course, lessons.rows, out / "run", workers=workers, gpu=gpu)
+        _told(trained)
+        theirs = moving.authors(_named(trained, "generator."))
+        _keep(theirs, out / f"{VIBE}.safetensors", {"weights": VIBE})
+
+
+def _moving(
+    files: Path | None, start: Path | None, mocap: list[examples.Row], fps: float
+) -> nn.Module:
+    """Make, in a worker, VIBE's generator and what it is taught by."""
+    if start:
+        generator = cast(Generator, weights.load(VIBE, start)).requires_grad_()
+    else:
+        generator = moving.begun(cast(Hmr, weights.load("spin", files)).regressor)
+    body = cast(Body, weights.load("smpl_neutral", files))
+    extra: Any = weights.load("smpl_regressor_extra", files)
+    return moving.Lessons(generator, Joints(body, extra.weight), examples.motions(mocap, fps))
 
 
 def _lessons(
