@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from muybridge.containers import arrays, caffe, torch_files
+from muybridge.containers import caffe, numpy_files, pickled, torch_files
 from muybridge.errors import CheckpointError, listed
 
 Tensors = dict[str, torch.Tensor]
@@ -37,11 +37,14 @@ class Layout:
     module's weight, bias and running statistics come along. ``{}`` stands for a piece of a name
     without dots, and the pieces are kept in order. The first row that matches counts. Every tensor
     must match a row or one of ``ignored``, and every row a tensor. No rows mean the same names.
+
+    ``check`` lists what is wrong with the file's tensors that names and shapes do not tell.
     """
 
     network: Callable[[], nn.Module]
     table: tuple[tuple[str, str], ...]
     ignored: tuple[str, ...] = ()
+    check: Callable[[Tensors], list[str]] = lambda tensors: []
 
 
 def read(path: Path) -> Tensors:
@@ -69,9 +72,9 @@ def kind(path: Path) -> str:
     for other, pattern in OTHERS.items():
         if re.match(pattern, start, re.IGNORECASE):
             raise CheckpointError(f"this is no model but {other}")
-    for name, (pattern, _) in READERS.items():
+    for pattern, name in STARTS.items():
         if re.match(pattern, start, re.DOTALL):
-            return name
+            return "npz" if name == "torch zip" and numpy_files.is_archive(path) else name
     raise CheckpointError(
         f"this is no model file, it starts with {start[:8]!r}; can be read: {', '.join(READERS)}"
     )
@@ -118,6 +121,7 @@ def filled(tensors: Tensors, layout: Layout) -> nn.Module:
     faults = [f"{n}: {fault}" for n in own if (fault := _misfit(theirs.get(n), own[n]))]
     strangers += [old for old, name in ours.items() if name not in own]
     faults += [f"{name}: the model has no such tensor" for name in strangers]
+    faults += layout.check(tensors)
     title = f"{len(faults)} of {len(own) + len(strangers)} tensors do not fit"
     advice = "Is it the file of another variant?"
     _refuse(f"{type(network).__name__}: {title}", faults, advice)
@@ -128,7 +132,7 @@ def filled(tensors: Tensors, layout: Layout) -> nn.Module:
 def _read(path: Path) -> Tensors:
     if (size := path.stat().st_size) > LARGEST:
         raise CheckpointError(f"it has {size:,} bytes, and at most {LARGEST:,} are read")
-    return READERS[kind(path)][1](path)
+    return READERS[kind(path)](path)
 
 
 def _safetensors(path: Path) -> Tensors:
@@ -139,21 +143,31 @@ def _safetensors(path: Path) -> Tensors:
         raise CheckpointError(f"the safetensors file is broken: {error}; fetch it again") from error
 
 
-READERS: dict[str, tuple[bytes, Callable[[Path], Tensors]]] = {  # by what a file starts with
-    "torch zip": (rb"PK\x03\x04", torch_files.read),
-    "torch legacy": (
-        rb"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19",
-        torch_files.read,
-    ),
-    "pickle": (rb"\x80[\x02-\x05]", arrays.read),
-    "safetensors": (rb".{6}\x00\x00\{", _safetensors),
-    "caffemodel": (rb"\x0a[^\x00]|\xa2\x06|\x12", caffe.read),
+STARTS = {  # what a file starts with
+    rb"PK\x03\x04": "torch zip",
+    rb"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19": "torch legacy",
+    rb"\x80[\x02-\x05]": "pickle",
+    rb"\x93NUMPY": "npy",
+    rb".{6}\x00\x00\{": "safetensors",
+    rb"\x0a[^\x00]|\xa2\x06|\x12": "caffemodel",
+}
+READERS: dict[str, Callable[[Path], Tensors]] = {
+    "torch zip": torch_files.read,
+    "torch legacy": torch_files.read,
+    "pickle": pickled.read,
+    "npy": numpy_files.read_one,
+    "npz": numpy_files.read_archive,
+    "safetensors": _safetensors,
+    "caffemodel": caffe.read,
 }
 OTHERS = {  # what people have instead of a model
     "a web page, so the address did not give the file": rb"\s*<(!doctype|html|\?xml)",
     "a pointer of Git LFS, to be fetched with git lfs pull": rb"version https://git-lfs",
     "HDF5, which none of the models here comes in": rb"\x89HDF",
     "packed with gzip: unpack it first": rb"\x1f\x8b",
+    "a pickle of Python's first protocol, which is written anew by pickle.dump(…, protocol=2)": (
+        rb"\((dp|lp)|[}\]]q|ccopy_reg\n"
+    ),
 }
 
 

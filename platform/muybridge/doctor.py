@@ -18,6 +18,7 @@ GIB = 1 << 30  # bytes
 PACKAGES = ("numpy", "pyarrow", "torch", "ray", "duckdb", "boto3", "pillow", "scipy")
 DECODERS = ("h264", "hevc", "vp9", "av1")
 ENCODER = "libx264"
+BODIES = ("smpl_neutral", "smpl_male", "smpl_female")
 RAY_OLDEST = (2, 55)
 SHARED_GIB = 1  # clips pass through shared memory on their way to a model
 DISK_GIB = 1
@@ -50,6 +51,7 @@ def check(out: str = ".") -> list[Line]:
         "video": _video,
         "models": _models,
         "weights": _weights,
+        "bodies": _bodies,
         "ray": _ray,
         "disk": partial(_disk, out),
         "s3": _s3,
@@ -142,6 +144,23 @@ def _weights() -> Iterator[Line]:
     here = [name for name, file in FILES.items() if file.here]
     found = f"{len(here)} of {len(FILES)} published files in {folder()}"
     yield Line("weights", True, f"{found}; see: muybridge weights list", needed=False)
+
+
+def _bodies() -> Iterator[Line]:
+    """Read the SMPL files that are here; nobody may hand them on, so each is got by hand."""
+    from muybridge.published import FILES
+
+    bodies = [FILES[name] for name in BODIES]
+    for body in bodies:
+        if body.there:
+            from muybridge import weights
+
+            seen = weights.examine(body.there, body.name)
+            advice = f"{seen.misfit}\n{body.place}"
+            yield Line(body.name, not seen.misfit, str(body.there), advice, False)
+    if not any(body.here for body in bodies):
+        found = "none is here; the graph vibe needs one"
+        yield Line("bodies", False, found, bodies[0].place, False)
 
 
 def _ray() -> Iterator[Line]:

@@ -20,7 +20,8 @@ class File:
     """Describe one published file: ``name`` is what options call it, ``file`` what it is called.
 
     ``bytes`` is 0 if it is not known, and may be off by a thousand. ``terms`` is what a user must
-    accept before it is fetched, "" if nothing.
+    accept before it is fetched, "" if nothing. ``others`` are names that people have it under.
+    ``by_hand`` says how to get it where no address gives the file itself.
     """
 
     name: str
@@ -31,6 +32,8 @@ class File:
     bytes: int
     licence: str
     terms: str = ""
+    others: tuple[str, ...] = ()
+    by_hand: str = ""
 
     @property
     def cached(self) -> Path:
@@ -43,9 +46,21 @@ class File:
         return folder() / f"{self.name}.safetensors"
 
     @property
+    def place(self) -> str:
+        """Say how to get it by hand, where to put it, and under which name."""
+        names = " or ".join((self.file, *self.others))
+        return f"{self.by_hand} and put it to {self.cached}, or into --weights FOLDER as {names}"
+
+    @property
+    def there(self) -> Path | None:
+        """Be where it lies in the cache: as published, under another name, or converted."""
+        places = (self.cached, *(folder() / name for name in self.others), self.converted)
+        return next((place for place in places if place.is_file()), None)
+
+    @property
     def here(self) -> bool:
-        """Tell whether it lies on this machine, as published or converted."""
-        return self.cached.is_file() or self.converted.is_file()
+        """Tell whether it lies in the cache, as published or converted."""
+        return self.there is not None
 
 
 def folder() -> Path:
@@ -67,7 +82,19 @@ OPENPOSE = (  # the authors' host is often out of reach; the other has the same 
 )
 SHARE_ALIKE = "CC BY-SA 3.0"
 BSD = "BSD 3-Clause (torchvision)"
+SPIN = "BSD 3-Clause (SPIN)"
 ACADEMIC = "OpenPose's, academic and noncommercial"
+SMPL = "https://smpl.is.tue.mpg.de"
+SMPLIFY = "https://smplify.is.tue.mpg.de"
+BODY = "SMPL's, noncommercial"
+RESEARCH = "noncommercial scientific research, see {}"
+VIBE_LICENCE = RESEARCH.format("https://github.com/mkocabas/VIBE/blob/master/LICENSE")
+VIBE_DATA = (  # what VIBE's scripts/prepare_data.sh fetches, a page that asks before it gives it
+    "unpack vibe_data.zip from https://drive.google.com/uc?id=1untXhYOLQtpNEy4GTY_0fL_H-k6cTf_r, "
+    "take vibe_data/{} out of it"
+)
+SPIN_DATA = "unpack http://visiondata.cis.upenn.edu/spin/data.tar.gz, take data/{} out of it"
+OPENMMLAB = "https://openmmlab-share.oss-cn-hangzhou.aliyuncs.com/mmhuman3d/models/{}"
 NONCOMMERCIAL = (
     "academic or non-profit organizations may use it for noncommercial research, see "
     "https://github.com/CMU-Perceptual-Computing-Lab/openpose/blob/master/LICENSE"
@@ -133,6 +160,37 @@ def _openpose(name: str, model: str, place: str, sha256: str, count: int) -> Fil
     return File(name, model, file, urls, sha256, count, ACADEMIC, NONCOMMERCIAL)
 
 
+def _body(name: str, page: str, archive: str, *others: str) -> File:
+    """Describe a body: nobody may hand it on, so everybody gets it from its authors."""
+    return File(
+        f"smpl_{name}",
+        f"SMPL, {name} body",
+        f"SMPL_{name.upper()}.pkl",
+        (),
+        "",
+        0,
+        BODY,
+        RESEARCH.format(f"{SMPL}/modellicense.html"),
+        (*others, f"SMPL_{name.upper()}.npz"),
+        f"register at {page}, download {archive}, take {others[0]} out of it",
+    )
+
+
+def _vibe(name: str, model: str, place: str) -> File:
+    file = f"vibe_model_{name}.pth.tar"
+    urls = (f"https://www.dropbox.com/s/{place}/{file}?dl=1",)
+    by_hand = VIBE_DATA.format(file)
+    return File(
+        f"vibe_{name}", model, file, urls, "", 0, "VIBE's, noncommercial", VIBE_LICENCE, (), by_hand
+    )
+
+
+def _spin(name: str, model: str, file: str, version: str) -> File:
+    """Describe a file that comes with SPIN; OpenMMLab hands on each of them by itself."""
+    urls = (f"{OPENMMLAB.format(file)}?versionId={version}",)
+    return File(name, model, file, urls, "", 0, SPIN, by_hand=SPIN_DATA.format(file))
+
+
 FILES = {
     file.name: file
     for file in (
@@ -164,6 +222,58 @@ FILES = {
         _torchvision("fasterrcnn_resnet50_fpn", "Faster R-CNN", "258fb6c6", 159.743),
         _torchvision("maskrcnn_resnet50_fpn", "Mask R-CNN", "bf2d0c1e", 169.840),
         _torchvision("keypointrcnn_resnet50_fpn", "Keypoint R-CNN, 17 joints", "fc266e95", 226.054),
+        _vibe("wo_3dpw", "VIBE, not taught on 3DPW", "amj2p8bmf6g56k6"),
+        _vibe("w_3dpw", "VIBE, taught on 3DPW as well", "41ozgqorcp095ja"),
+        File(
+            "spin",
+            "SPIN, the network under VIBE",
+            "spin_model_checkpoint.pth.tar",
+            (),
+            "",
+            0,
+            "VIBE's, noncommercial",
+            VIBE_LICENCE,
+            by_hand=VIBE_DATA.format("spin_model_checkpoint.pth.tar"),
+        ),
+        _body(
+            "neutral",
+            SMPLIFY,
+            "mpips_smplify_public_v2.zip",
+            "basicModel_neutral_lbs_10_207_0_v1.0.0.pkl",
+            "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl",
+        ),
+        _body(
+            "male",
+            SMPL,
+            "SMPL_python_v.1.0.0.zip",
+            "basicmodel_m_lbs_10_207_0_v1.0.0.pkl",
+            "basicmodel_m_lbs_10_207_0_v1.1.0.pkl",
+        ),
+        _body(
+            "female",
+            SMPL,
+            "SMPL_python_v.1.0.0.zip",
+            "basicModel_f_lbs_10_207_0_v1.0.0.pkl",
+            "basicmodel_f_lbs_10_207_0_v1.1.0.pkl",
+        ),
+        _spin(
+            "smpl_regressor_extra",
+            "SMPL, 9 more joints",
+            "J_regressor_extra.npy",
+            "CAEQHhiBgIDD6c3V6xciIGIwZDEzYWI5NTBlOTRkODU4OTE1M2Y4YTI0NTVlZGM1",
+        ),
+        _spin(
+            "smpl_regressor_h36m",
+            "SMPL, joints of Human3.6M",
+            "J_regressor_h36m.npy",
+            "CAEQHhiBgIDE6c3V6xciIDdjYzE3MzQ4MmU4MzQyNmRiZDA5YTg2YTI5YWFkNjRi",
+        ),
+        _spin(
+            "smpl_mean_params",
+            "SMPL, the mean body",
+            "smpl_mean_params.npz",
+            "CAEQHhiBgICN6M3V6xciIDU1MzUzNjZjZGNiOTQ3OWJiZTJmNThiZmY4NmMxMTM4",
+        ),
     )
 }
 

@@ -48,8 +48,11 @@ def layout(name: str) -> Layout:
     from muybridge.models.densepose import checkpoint as densepose
     from muybridge.models.detector import checkpoint as detector
     from muybridge.models.openpose import checkpoint as openpose
+    from muybridge.models.smpl import checkpoint as smpl
+    from muybridge.models.vibe import checkpoint as vibe
 
-    return {**densepose.LAYOUTS, **detector.LAYOUTS, **openpose.LAYOUTS}[known(name).name]
+    systems = (densepose, detector, openpose, smpl, vibe)
+    return {k: v for system in systems for k, v in system.LAYOUTS.items()}[known(name).name]
 
 
 def missing(name: str, given: Path | None = None) -> list[str]:
@@ -105,6 +108,8 @@ def fetch(name: str, accept: bool = False, report: Report = lambda file, done, t
     file = known(name)
     if file.cached.is_file():
         return file.cached
+    if not file.urls:
+        raise WeightsError(_advice(file))
     if file.terms and not (accept or os.environ.get(ACCEPT, "").lower() in ("1", "true", "yes")):
         raise WeightsError(_advice(file))
     try:
@@ -117,8 +122,8 @@ def fetch(name: str, accept: bool = False, report: Report = lambda file, done, t
         )
     except WeightsError as error:
         by_hand = (
-            f"get it elsewhere and put it to {file.cached}, or name it with --weights; "
-            f"check it with: muybridge weights verify FILE --name {name}"
+            f"{file.by_hand or 'get it elsewhere'} and put it to {file.cached}, or name it with "
+            f"--weights; check it with: muybridge weights verify FILE --name {name}"
         )
         raise WeightsError(f"{name}: {error}\n  {by_hand}") from error
     except OSError as error:
@@ -137,7 +142,7 @@ def found(name: str, given: Path | None = None) -> Path | None:
     if given is not None and given.is_file():
         return given
     folders = [given, published.folder()] if given else [published.folder()]
-    names = (file.file, file.converted.name)
+    names = (file.file, *file.others, file.converted.name)
     places = [folder / each for folder in folders for each in names]
     return next((place for place in places if place.is_file()), None)
 
@@ -158,7 +163,11 @@ def convert(name: str, source: Path) -> Path:
 
 def named(path: Path) -> str:
     """Tell which weights a file holds by what it is called; InputError if that says nothing."""
-    names = [name for name, file in FILES.items() if path.name == file.file or path.stem == name]
+    names = [
+        name
+        for name, file in FILES.items()
+        if path.name in (file.file, *file.others) or path.stem == name
+    ]
     if not names and path.suffix == ".safetensors" and path.is_file():
         names = [checkpoints.metadata(path).get("weights", "")]
     if not names or names[0] not in FILES:
@@ -279,6 +288,11 @@ def _sum(name: str, source: Path) -> str:
 def _advice(file: File) -> str:
     """Say what to do to get a file."""
     about = ", ".join(part for part in (published.size(file.bytes), file.licence) if part)
+    if not file.urls:
+        return (
+            f"{file.name} ({about}) is not here and cannot be fetched; its terms: {file.terms}. "
+            f"To have it, {file.place}"
+        )
     if not file.terms:
         return f"{file.name} ({about}) is not here; fetch it with: {FETCH} {file.name}"
     return (

@@ -32,7 +32,7 @@ def lists() -> None:
     for title in ("name", "model", "size", "licence", "here"):
         shown.add_column(title)
     for file in FILES.values():
-        licence = file.licence + (" (to accept)" if file.terms else "")
+        licence = file.licence + (" (to accept)" if file.terms and file.urls else "")
         shown.add_row(file.name, file.model, published.size(file.bytes), licence, _here(file))
     show(shown)
     console.print(f"kept in {published.folder()}; get one with: muybridge weights fetch NAME")
@@ -43,9 +43,11 @@ def path(name: Annotated[str, typer.Argument(help="The weights' name.")]) -> Non
     """Print where a file is on this machine, or where to put it by hand."""
     with told():
         file = known(name)
-        print(file.cached if file.cached.is_file() or not file.here else file.converted)
-        if not file.here:
+        print(file.there or file.cached)
+        if not file.here and file.urls:
             typer.echo(f"it is not there yet; it is published at {file.urls[0]}", err=True)
+        elif not file.here:
+            typer.echo(f"it is not there yet; {file.place}", err=True)
 
 
 @app.command()
@@ -108,6 +110,6 @@ def verify(file: Given, name: Name = None) -> None:
 
 
 def _here(file: File) -> str:
-    if file.cached.is_file():
-        return "yes"
-    return "converted" if file.here else "no"
+    if file.there == file.converted:
+        return "converted"
+    return "yes" if file.here else "by hand" if not file.urls else "no"

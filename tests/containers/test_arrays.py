@@ -187,8 +187,8 @@ def test_tuples_within_tuples_are_no_danger(tmp_path):
 
 def test_endless_instructions_are_refused(tmp_path):
     path = tmp_path / "model.pkl"
-    path.write_bytes(b"\x80\x02" + b"N0" * 150_000 + b"}.")
-    with pytest.raises(CheckpointError, match="more than 200,000 instructions"):
+    path.write_bytes(b"\x80\x02" + b"N0" * 600_000 + b"}.")
+    with pytest.raises(CheckpointError, match="more than 1,000,000 instructions"):
         read(path)
 
 

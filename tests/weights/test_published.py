@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -28,7 +29,7 @@ def test_what_comes_over_an_open_line_is_known_by_its_whole_sum(file):
 
 @pytest.mark.parametrize("file", FILES.values(), ids=list(FILES))
 def test_every_address_ends_with_the_files_name_and_every_file_has_a_licence(file):
-    assert all(url.endswith("/" + file.file) for url in file.urls)
+    assert all(urlsplit(url).path.endswith("/" + file.file) for url in file.urls)
     assert file.licence
 
 

@@ -1,4 +1,4 @@
-"""Read the pickles that detectron2 publishes: numpy arrays by name, under ``model``.
+"""Stand for numpy in pickles: for its arrays, its scalars and its kinds of number.
 
 Numpy itself is not asked to take a pickle's state: it would make arrays of Python objects. Two
 stand-ins take it instead, and what they hold becomes an array if it is one of numbers.
@@ -7,36 +7,28 @@ stand-ins take it instead, and what they hold becomes an array if it is one of n
 from __future__ import annotations
 
 import math
-import mmap
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from muybridge.containers import pickles
-from muybridge.containers.held import bounded, by_name
 from muybridge.errors import CheckpointError
 
 MOST_AXES = 8
 OBJECTS = "refused: it holds an array of Python objects, and a model's arrays hold numbers"
 
 
-def read(path: Path) -> dict[str, torch.Tensor]:
-    """Read the tensors of a pickle of arrays; protocols 2 to 5, from Python 2 as well."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        held = pickles.load(data, NAMES)
-    arrays = {name: array.values for name, array in by_name(held, Array).items()}
-    bounded((array.nbytes for array in arrays.values()), path.stat().st_size)
-    return {name: torch.from_numpy(native(array)) for name, array in arrays.items()}
-
-
 def native(array: NDArray[Any]) -> NDArray[Any]:
     """Copy an array in this machine's order of bytes, rows first."""
     return np.array(array, array.dtype.newbyteorder("="), order="C")
+
+
+def numeric(dtype: np.dtype[Any]) -> bool:
+    """Tell whether an array is one of numbers that a model is made of."""
+    return re.fullmatch(r"[<>|=](f[248]|i[1248]|u[124])", dtype.str) is not None
 
 
 @dataclass
@@ -54,7 +46,7 @@ class Kind(pickles.Record):
 
     def dtype(self) -> np.dtype[Any]:
         """Make the dtype; CheckpointError if it is not one of numbers."""
-        if not re.fullmatch(r"f[248]|i[1248]|u1", self.code) or self.order not in "<>|=":
+        if not re.fullmatch(r"f[248]|i[1248]|u[124]", self.code) or self.order not in "<>|=":
             raise CheckpointError(f"refused: it holds an array of kind {self.code!r}, no numbers")
         return np.dtype(self.order + self.code)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from muybridge.errors import CheckpointError
 
-MOST_INSTRUCTIONS = 200_000  # a model of 400 tensors takes some 10,000
+MOST_INSTRUCTIONS = 1_000_000  # a model of 400 tensors takes some 10,000, its optimiser's as many
 
 LITERALS = {
     "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE",
@@ -22,7 +22,7 @@ LITERALS = {
     "BYTEARRAY8",
 }  # fmt: skip
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
-EMPTY: dict[str, Callable[[], Any]] = {"EMPTY_DICT": dict, "EMPTY_LIST": list}
+EMPTY: dict[str, Callable[[], Any]] = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_SET": list}
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 IDLE = {"PROTO", "FRAME"}
 
@@ -145,6 +145,15 @@ class _Machine:
             raise ValueError("what is called is no function")
         self.stack.append(name.make(*arguments))
 
+    def new(self, _: None) -> None:
+        """Make an object without its class being called: only of what takes its state next."""
+        arguments, name = self.stack.pop(), self.stack.pop()
+        if not isinstance(name, Name) or not isinstance(name.make, type) or arguments != ():
+            raise ValueError("what is made is no object")
+        if not issubclass(name.make, Record):
+            raise ValueError(f"a {name.text} is made as no file does")
+        self.stack.append(name.make())
+
     def build(self, _: None) -> None:
         """Give an object its state; what a plain dict carries besides its items is dropped."""
         state = self.stack.pop()
@@ -202,12 +211,14 @@ STEPS: dict[str, Callable[[_Machine, Any], None]] = {
     "LIST": _Machine.row,
     "APPEND": _Machine.append,
     "APPENDS": _Machine.appends,
+    "ADDITEMS": _Machine.appends,
     "SETITEM": _Machine.put,
     "SETITEMS": _Machine.puts,
     "POP": _Machine.drop,
     "GLOBAL": _Machine.named,
     "STACK_GLOBAL": _Machine.named_on_stack,
     "REDUCE": _Machine.reduce,
+    "NEWOBJ": _Machine.new,
     "BUILD": _Machine.build,
     "BINPERSID": _Machine.refer,
     "STOP": _Machine.stop,

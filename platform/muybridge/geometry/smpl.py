@@ -160,7 +160,7 @@ class Surface(nn.Module):
 
         A few bodies at a time, whose matrices stay in the processor's cache.
         """
-        some = zip(points.split(CACHED), moves.split(CACHED), strict=True)
+        some = zip(torch.split(points, CACHED), torch.split(moves, CACHED), strict=True)
         return torch.cat([self._skinned(*each) for each in some])
 
     def _skinned(self, points: Tensor, moves: Tensor) -> Tensor:

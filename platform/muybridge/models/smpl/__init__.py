@@ -1,0 +1,1 @@
+"""SMPL's published files: bodies, and the regressors of joints from their vertices."""
