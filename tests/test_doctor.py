@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from muybridge import doctor
@@ -42,6 +44,28 @@ def test_only_what_is_needed_decides():
     wanting = Line("s3", False, "no credentials", "set them", needed=False)
     assert able([wanting])
     assert not able([wanting, Line("stage people", False, "missing: 1", "install it")])
+
+
+def test_bodies_that_are_not_here_say_where_to_get_one_and_where_to_put_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("MUYBRIDGE_CACHE", str(tmp_path))
+    (line,) = doctor._bodies()
+    assert not line.ok
+    assert not line.needed
+    assert "register at https://smplify.is.tue.mpg.de" in line.advice
+    assert f"put it to {tmp_path / 'weights' / 'SMPL_NEUTRAL.pkl'}" in line.advice
+
+
+@pytest.mark.golden
+def test_bodies_that_are_here_are_read(monkeypatch, tmp_path, official):
+    monkeypatch.setenv("MUYBRIDGE_CACHE", str(tmp_path))
+    (tmp_path / "weights").mkdir()
+    shutil.copy(official("smpl_neutral"), tmp_path / "weights" / "SMPL_NEUTRAL.pkl")
+    (tmp_path / "weights" / "SMPL_MALE.npz").write_bytes(b"PK\x03\x04 cut off")
+    good, bad = doctor._bodies()
+    assert good.ok
+    assert good.name == "smpl_neutral"
+    assert not bad.ok
+    assert "SMPL_MALE.npz" in bad.advice
 
 
 def test_secrets_are_never_told(monkeypatch):

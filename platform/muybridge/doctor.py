@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from muybridge.errors import CheckpointError
+
 GIB = 1 << 30  # bytes
 PACKAGES = ("numpy", "pyarrow", "torch", "ray", "duckdb", "boto3", "pillow", "scipy")
 DECODERS = ("h264", "hevc", "vp9", "av1")
@@ -153,14 +155,22 @@ def _bodies() -> Iterator[Line]:
     bodies = [FILES[name] for name in BODIES]
     for body in bodies:
         if body.there:
-            from muybridge import weights
-
-            seen = weights.examine(body.there, body.name)
-            advice = f"{seen.misfit}\n{body.place}"
-            yield Line(body.name, not seen.misfit, str(body.there), advice, False)
+            fault = _misfit(body.there, body.name)
+            advice = f"{fault}\n{body.place}"
+            yield Line(body.name, not fault, str(body.there), advice, False)
     if not any(body.here for body in bodies):
         found = "none is here; the graph vibe needs one"
         yield Line("bodies", False, found, bodies[0].place, False)
+
+
+def _misfit(path: Path, name: str) -> str:
+    """Say why a file does not hold what it should, "" if it does."""
+    from muybridge import weights
+
+    try:
+        return weights.examine(path, name).misfit
+    except CheckpointError as error:
+        return str(error)
 
 
 def _ray() -> Iterator[Line]:

@@ -30,7 +30,7 @@ def test_every_system_is_lifted(source):
     assert made[COLUMN].shape == (4, 18, 4)
     assert (made[COLUMN][:, 1:, :3] != 0).any(2).all()
     assert stage.missing() == ()
-    assert stage.identity["weights_sha256"]
+    assert stage.identity["sha256"]
 
 
 def test_nobody_makes_an_empty_column():

@@ -153,7 +153,7 @@ class Surface(nn.Module):
         """Find points (N, 3, V) of bodies that are shaped, and made ready to be bent."""
         points = torch.addmm(self.template.T.flatten(), betas, _rows(self.shape_directions))
         points.addmm_(bent(rotations), _rows(self.pose_directions))
-        return points.view(len(points), 3, -1)
+        return points.view(len(points), 3, len(self.template))
 
     def skinned(self, points: Tensor, moves: Tensor) -> Tensor:
         """Move points (N, 3, V) along with joints, by moves (N, 24, 3, 4) blended linearly.
@@ -165,7 +165,7 @@ class Surface(nn.Module):
 
     def _skinned(self, points: Tensor, moves: Tensor) -> Tensor:
         matrices = moves.permute(0, 2, 3, 1).flatten(0, 2) @ _rows(self.weights)
-        matrices = matrices.view(len(moves), 3, 4, -1)  # (N, 3, 4, V)
+        matrices = matrices.view(len(moves), 3, 4, len(self.template))  # (N, 3, 4, V)
         moved = torch.addcmul(matrices[:, :, 3], matrices[:, :, 0], points[:, None, 0])
         for axis in (1, 2):
             moved.addcmul_(matrices[:, :, axis], points[:, None, axis])

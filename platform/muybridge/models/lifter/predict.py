@@ -67,8 +67,8 @@ def load(path: Path = SHIPPED) -> Folded:
 
 
 def identity(path: Path = SHIPPED) -> dict[str, str]:
-    """Name the network by the sha256 of its file."""
-    return {"weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    """Name the network, and the sha256 of its file."""
+    return {"model": "lifter", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def lift(network: Folded, track: Track) -> Single:

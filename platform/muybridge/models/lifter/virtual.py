@@ -126,9 +126,9 @@ class Bodies:
     """Say how bodies and poses are varied: bones by a share, joints by an angle in radians."""
 
     bones: float = 0.06
-    bend: float = 0.45
-    bent: float = 0.7  # share of windows with bent poses
-    mixed: float = 0.6  # share of windows in which a limb moves as in another
+    bend: float = 0.4
+    bent: float = 0.6  # share of windows with bent poses
+    mixed: float = 0.5  # share of windows in which a limb moves as in another
     tempo: float = 0.5  # powers of two by which motion is slower or faster
 
 
