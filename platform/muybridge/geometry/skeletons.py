@@ -97,7 +97,9 @@ H36M17 = _skeleton(
     "thorax-right_shoulder-right_elbow-right_wrist",
 )
 
-SKELETONS = {skeleton.name: skeleton for skeleton in (BLAZEPOSE33, COCO17, COCO18, BODY25, BODY18, H36M17)}
+SKELETONS = {
+    skeleton.name: skeleton for skeleton in (BLAZEPOSE33, COCO17, COCO18, BODY25, BODY18, H36M17)
+}
 
 
 def mapping(source: Skeleton, target: Skeleton) -> NDArray[np.int64]:
