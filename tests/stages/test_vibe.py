@@ -159,6 +159,30 @@ def test_rotations_are_smoothed_if_that_is_wanted(models, done):
     assert (smooth["smpl_betas"] == done["smpl_betas"]).all()
 
 
+def test_bodies_are_refined_by_the_joints_in_the_picture(models, done):
+    """BODY_25's joints are the first 25 of the 49: seen eight pixels beside the bodies' own."""
+    rows = done["person_track"] == 0
+    one = {**done, **{name: done[name][rows] for name in PEOPLE[1:]}}
+    beside = pixels({name: done[name][rows] for name in WRITES[2:]}, done)[:, :25] + 8
+    score = np.full((*beside.shape[:2], 1), 0.9)
+    one["body25_joints"] = np.concatenate([beside, score], 2).astype(np.float32)
+    run = running(models, Options(refine=True), "body25_joints")
+    (made,) = run([one])
+    off = np.linalg.norm(pixels(made, one)[:, :25] - beside, axis=2)
+    assert off.mean() < 0.5 * np.hypot(8, 8)
+    assert not np.array_equal(made["smpl_rotations"], done["smpl_rotations"][rows])
+    flat = made["smpl_camera"][:, :2] * made["smpl_translation"][:, 2:]
+    size = np.array([one["width"], one["height"]])
+    assert flat * size / 2 == pytest.approx(np.repeat(made["smpl_focal"][:, None], 2, 1), rel=1e-4)
+
+
+def pixels(made: dict[str, Any], clip: dict[str, Any]) -> np.ndarray:
+    """Project the 49 joints of bodies into the picture."""
+    joints = made["smpl_joints3d"] + made["smpl_translation"][:, None]
+    middle = np.array([clip["width"], clip["height"]]) / 2
+    return made["smpl_focal"][:, None, None] * joints[..., :2] / joints[..., 2:] + middle
+
+
 def test_nobody_has_no_body(models, clip):
     nobody = {name: clip[name][:0] for name in PEOPLE[1:]}
     made = read(models, {**clip, **nobody}, Options())

@@ -21,14 +21,17 @@ from muybridge import weights
 from muybridge.columns import Clip, empty
 from muybridge.errors import ClipError
 from muybridge.geometry.rotations import axis_angle_from_matrix
+from muybridge.geometry.skeletons import SKELETONS, Skeleton
 from muybridge.geometry.smpl import Joints
 from muybridge.graph import Run, Stage
+from muybridge.models.smpl.refine import refined
 from muybridge.models.vibe import postprocess
 from muybridge.models.vibe.model import Config, Vibe
 from muybridge.models.vibe.predict import Precision, Predictor
 from muybridge.models.vibe.preprocess import crops, squares
 from muybridge.models.vibe.smoothing import smoothed
 from muybridge.stages.detect import device
+from muybridge.stages.lift import SOURCES
 from muybridge.stages.looking import READS, populated
 
 Floats = NDArray[np.floating[Any]]
@@ -94,10 +97,11 @@ def vibe(
     ``joints`` is the column of joints in the picture that bodies are refined by.
     """
     names = files(model, body)
+    source = joints if options.refine else ""
     return Stage(
         name="vibe",
-        load=lambda: running(load(model, body, given, options.precision), options),
-        reads=(*READS, *FOUND, *([joints] if options.refine else [])),
+        load=lambda: running(load(model, body, given, options.precision), options, source),
+        reads=(*READS, *FOUND, *([source] if source else [])),
         writes=WRITES,
         missing=lambda: [text for name in names for text in weights.missing(name, given)],
         identity={
@@ -118,7 +122,7 @@ def load(model: str, body: str, given: Path | None, precision: Precision) -> Mod
     return Models(predictor, joints, model, body)
 
 
-def running(models: Models, options: Options) -> Run:
+def running(models: Models, options: Options, source: str = "") -> Run:
     """Return what reads bodies in clips.
 
     What is read of a clip is kept until the next one, which may begin with the same frames.
@@ -130,53 +134,90 @@ def running(models: Models, options: Options) -> Run:
         made = list[Clip]()
         for clip in clips:
             reader = Reader(models.predictor, options.batch, known)
-            made.append(read(models, clip, options, reader))
+            made.append(read(models, clip, options, reader, source))
             known = reader.read
         return made
 
     return run
 
 
-def read(models: Models, clip: Clip, options: Options, reader: Reader) -> dict[str, Any]:
-    """Read the bodies of everybody in a clip, and write the stage's columns."""
+def read(
+    models: Models, clip: Clip, options: Options, reader: Reader, source: str = ""
+) -> dict[str, Any]:
+    """Read the bodies of everybody in a clip, and write the stage's columns.
+
+    They are refined by the joints in the column ``source``, if there is one.
+    """
     nobody = empty(WRITES[2:])
     count = len(clip["person_frame"])
     made = {n: np.zeros((count, *nobody[n].shape[1:]), np.float32) for n in nobody}
     boxes, features = looked_at(reader, clip, options.still)
     size = int(clip["width"]), int(clip["height"])
     focal = options.focal or float(np.hypot(*size))
-    for track in np.unique(clip["person_track"]):
-        rows = np.flatnonzero(clip["person_track"] == track)  # frames rise
+    for number in np.unique(clip["person_track"]):
+        rows = np.flatnonzero(clip["person_track"] == number)  # frames rise
         times = clip["times"][clip["person_frame"][rows]]
-        values = bodies(models, features[rows], times, boxes[rows], size, focal, options)
-        for name, part in values.items():
+        joints, skeleton = seen(clip[source][rows], source) if source else (None, None)
+        track = Track(features[rows], boxes[rows], times, size, focal, joints, skeleton)
+        for name, part in bodies(models, track, options).items():
             made[name][rows] = part
     return {"smpl_model": models.model, "smpl_body": models.body, **made}
 
 
+def seen(joints: Floats, source: str) -> tuple[Floats, Skeleton]:
+    """Take joints (T, J, 3) of a column as far as they are certain; say of which skeleton."""
+    skeleton, certain = SOURCES[source]
+    return np.where(joints[..., 2:] >= certain, joints, 0), SKELETONS[skeleton]
+
+
+@dataclass(frozen=True)
+class Track:
+    """Hold what is known of one person in T frames of a clip.
+
+    ``features`` (T, 2048), square ``boxes`` (T, 4) in pixels, ``times`` (T,) in seconds, ``size``
+    (width, height) of the picture, ``focal`` in pixels, and joints (T, J, 3) to refine by, if any.
+    """
+
+    features: Tensor
+    boxes: Floats
+    times: Floats
+    size: tuple[int, int]
+    focal: float
+    joints: Floats | None
+    skeleton: Skeleton | None
+
+
 @torch.inference_mode()
-def bodies(
-    models: Models,
-    features: Tensor,
-    times: Floats,
-    boxes: Floats,
-    size: tuple[int, int],
-    focal: float,
-    options: Options,
-) -> dict[str, Any]:
-    """Read one person's bodies (T) by features (T, 2048), square boxes (T, 4) and times (T,)."""
-    found, _ = models.predictor.bodies(features)
-    rotations = found.rotations
+def bodies(models: Models, track: Track, options: Options) -> dict[str, Any]:
+    """Read one person's bodies: the stage's columns of T rows."""
+    found, _ = models.predictor.bodies(track.features)
+    betas, rotations = found.betas, found.rotations
     if options.smooth:
-        rotations = smoothed(rotations, torch.from_numpy(times))
-    box = torch.from_numpy(boxes).to(features)
+        rotations = smoothed(rotations, torch.from_numpy(track.times))
+    box = torch.from_numpy(track.boxes).to(track.features)
+    camera = postprocess.picture_camera(found.camera, box, track.size)
+    place = postprocess.translation(found.camera, box, track.size, track.focal)
+    if track.joints is not None and track.skeleton is not None:
+        better = refined(
+            models.joints,
+            betas,
+            rotations,
+            place,
+            torch.from_numpy(track.joints).to(place),
+            track.skeleton,
+            torch.from_numpy(track.times),
+            track.focal,
+            track.size,
+        )
+        betas, rotations, place = better.betas, better.rotations, better.translation
+        camera = postprocess.weak(place, track.focal, track.size)
     values = {
-        "smpl_betas": found.betas,
+        "smpl_betas": betas,
         "smpl_rotations": axis_angle_from_matrix(rotations),
-        "smpl_camera": postprocess.picture_camera(found.camera, box, size),
-        "smpl_translation": postprocess.translation(found.camera, box, size, focal),
-        "smpl_focal": torch.full((len(box),), focal),
-        "smpl_joints3d": models.joints(found.betas, rotations),
+        "smpl_camera": camera,
+        "smpl_translation": place,
+        "smpl_focal": torch.full((len(box),), track.focal),
+        "smpl_joints3d": models.joints(betas, rotations),
     }
     return {name: value.cpu().numpy() for name, value in values.items()}
 

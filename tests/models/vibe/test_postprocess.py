@@ -11,6 +11,7 @@ from muybridge.models.vibe.postprocess import (
     picture_camera,
     projected,
     translation,
+    weak,
 )
 from muybridge.models.vibe.preprocess import matrices
 
@@ -99,3 +100,8 @@ def test_nobody_is_nowhere():
     assert crop_to_picture(torch.empty(0, 49, 2), none[1]).shape == (0, 49, 2)
     assert picture_camera(*none, SIZE).shape == (0, 4)
     assert translation(*none, SIZE, 1000.0).shape == (0, 3)
+
+
+def test_a_place_in_space_says_the_picture_s_camera():
+    where = translation(CAMERA, BOX, SIZE, 900.0)
+    assert torch.allclose(weak(where, 900.0, SIZE), picture_camera(CAMERA, BOX, SIZE))

@@ -57,6 +57,12 @@ def translation(
     return torch.cat([aside, depth[:, None]], 1)
 
 
+def weak(translation: Tensor, focal: float, size: tuple[int, int]) -> Tensor:
+    """Say which ``picture_camera`` (N, 4) sees bodies that are at (N, 3), by ``translation``."""
+    depth = translation[:, 2:]
+    return torch.cat([2 * focal / depth / depth.new_tensor(size), translation[:, :2]], 1)
+
+
 def own_focal(boxes: Tensor) -> Tensor:
     """Give the focal length (N,), in pixels of the picture, by which each crop is seen."""
     return FOCAL / SIDE * sides(boxes)[:, 0]
