@@ -132,7 +132,8 @@ def lifter(
         kinds = frozenset(name.strip() for name in left_out.split(",") if name.strip())
         optimiser = partial(lifting.decaying, rate=rate, steps=epochs * lots // (batch * workers))
         read = partial(lifting.lot, motion.resolve(), kinds, taps)
-        course = Course(partial(lifting.started, taps, start), read, optimiser, epochs, batch)
+        make = partial(lifting.started, taps, start and start.resolve())
+        course = Course(make, read, optimiser, epochs, batch)
         rows = [{"seed": seed} for seed in range(lots)]
         with cluster():
             trained = train(course, rows, out / "run", workers=workers, gpu=gpu)
