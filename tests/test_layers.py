@@ -29,6 +29,7 @@ MAY_USE = {
     "graphs": ("columns", "errors", "graph", "models", "published", "stages", "store", "weights"),
     "web": ("errors",),
     "render": ("columns", "errors", "geometry", "store", "video", "weights"),
+    "export": ("errors", "geometry", "render", "store", "weights"),
     "evaluate": (
         *("columns", "containers", "errors", "geometry", "graph", "graphs", "models", "run"),
         *("store", "video"),

@@ -65,6 +65,16 @@ class Drawn(str, Enum):
     atlas = "atlas"
 
 
+class Exported(str, Enum):
+    """The file formats of other programs."""
+
+    bvh = "bvh"
+    npz = "npz"
+    trc = "trc"
+    json = "json"
+    csv = "csv"
+
+
 # fmt: off
 Out = Annotated[str, typer.Argument(help="Folder or s3://bucket/prefix that index wrote.")]
 Endpoint = Annotated[str | None, typer.Option("--endpoint-url", envvar="AWS_ENDPOINT_URL", help="Another S3 than Amazon's.")]  # noqa: E501
@@ -197,6 +207,40 @@ def render(
             _texture(out, video, track, output, endpoint_url)
         else:
             _draw(out, video, output, endpoint_url, show.value if show else None, weights)
+
+
+@app.command()
+def export(
+    out: Out,
+    format: Annotated[
+        Exported,
+        typer.Option(help="bvh: bones; npz: bodies as AMASS has them; trc: OpenSim; json: COCO."),
+    ],
+    video: Annotated[
+        str | None, typer.Option(help="The video, as it was indexed; default: every video.")
+    ] = None,
+    track: Annotated[int | None, typer.Option(help="Who, by their number; default: all.")] = None,
+    system: Annotated[
+        str | None, typer.Option(help="Who saw them, as the tables name it; default: the first.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The file of one person, or a folder; default: here."),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="The file of the body model, or the folder it is in.")
+    ] = None,
+    endpoint_url: Endpoint = None,
+) -> None:
+    """Export people to other programs: a file a person, at a constant frame rate. Frames without
+    the person are filled in (bvh, npz), empty (trc) or left out (json, csv).
+    """
+    with told():
+        from muybridge.export.write import export as written
+
+        for file in written(out, format.value, video, track, system, output, weights, endpoint_url):
+            mark = format.value if file.made else "left out"
+            console.print(f"{mark}: {file.path} ({file.told})", markup=False)
 
 
 @app.command()
