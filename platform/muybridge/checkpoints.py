@@ -146,7 +146,7 @@ def _safetensors(path: Path) -> Tensors:
 STARTS = {  # what a file starts with
     rb"PK\x03\x04": "torch zip",
     rb"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19": "torch legacy",
-    rb"\x80[\x02-\x05]": "pickle",
+    rb"\x80[\x02-\x05]|\([dl]p|[}\]]q|c[\w.]+\n\w+\n": "pickle",
     rb"\x93NUMPY": "npy",
     rb".{6}\x00\x00\{": "safetensors",
     rb"\x0a[^\x00]|\xa2\x06|\x12": "caffemodel",
@@ -165,9 +165,6 @@ OTHERS = {  # what people have instead of a model
     "a pointer of Git LFS, to be fetched with git lfs pull": rb"version https://git-lfs",
     "HDF5, which none of the models here comes in": rb"\x89HDF",
     "packed with gzip: unpack it first": rb"\x1f\x8b",
-    "a pickle of Python's first protocol, which is written anew by pickle.dump(…, protocol=2)": (
-        rb"\((dp|lp)|[}\]]q|ccopy_reg\n"
-    ),
 }
 
 

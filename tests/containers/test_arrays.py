@@ -18,7 +18,7 @@ from muybridge.checkpoints import filled, read, renamed
 from muybridge.errors import CheckpointError
 from muybridge.models.densepose.checkpoint import LAYOUTS
 
-PROTOCOLS = (2, 3, 4, 5)
+PROTOCOLS = tuple(range(pickle.HIGHEST_PROTOCOL + 1))
 
 
 class Reduced:

@@ -103,8 +103,8 @@ def encoded(text: Any, encoding: Any) -> bytes:
 
 
 def never(*arguments: Any) -> Any:
-    """Stand for numpy.ndarray, which is only named."""
-    raise ValueError("numpy.ndarray is called")
+    """Stand for what is only named, such as numpy.ndarray."""
+    raise ValueError("what is only named is called")
 
 
 NAMES: dict[str, Any] = {

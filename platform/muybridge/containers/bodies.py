@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muybridge.containers import pickles
-from muybridge.containers.arrays import Array
+from muybridge.containers.arrays import Array, never
 from muybridge.containers.held import bounded
 from muybridge.errors import CheckpointError
 
 KEPT = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
 COUNTS = ("kintree_table", "f")  # joints and vertices by their numbers
 SHAPES = 10  # of a body's shapes, the first of which are the most telling
-DEEPEST = 8  # of arrays of chumpy's that are picked out of one another
+DEEPEST = 8  # of arrays that are made of one another
 LARGEST = 1 << 24  # numbers of a sparse matrix when it is written out
 
 Numbers = NDArray[Any]
@@ -52,11 +52,31 @@ class Sparse(Stated):
     """Stand for scipy's csc_matrix: ``data`` at rows ``indices``, column by column."""
 
 
+@dataclass
+class Computed(pickles.Record):
+    """Stand for what else chumpy would compute: known by its name, and worth nothing."""
+
+    name: str
+
+    def build(self, state: Any) -> None:
+        """Leave the state."""
+
+
+def computed(name: str, *arguments: Any) -> Computed:
+    """Stand for any class of chumpy's; CheckpointError if it is called as a function."""
+    if arguments:
+        raise pickles.refused(name)
+    return Computed(name)
+
+
 NAMES: dict[str, Any] = {
     "chumpy.ch.Ch": Plain,
     "chumpy.reordering.Select": Select,
     "scipy.sparse.csc.csc_matrix": Sparse,
     "scipy.sparse._csc.csc_matrix": Sparse,
+    f"chumpy{pickles.ANY}": computed,
+    **{f"{module}._reconstructor": pickles.rebuilt for module in ("copy_reg", "copyreg")},
+    **{f"{module}.object": never for module in ("__builtin__", "builtins")},
     "__builtin__.set": list,
     "builtins.set": list,
 }
@@ -86,7 +106,7 @@ def _array(name: str, value: Any) -> Numbers:
         return _values(value)
     except CheckpointError as error:
         raise CheckpointError(f"{name}: {error}") from error
-    except (ValueError, TypeError, IndexError, KeyError) as error:
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
         raise CheckpointError(f"{name} is broken ({error}); use the official file") from error
 
 
@@ -96,22 +116,27 @@ def _values(value: Any, depth: int = 0) -> Numbers:
         return value
     if isinstance(value, Array):
         return value.values
+    if depth > DEEPEST:
+        raise CheckpointError(f"refused: it is made of others, more than {DEEPEST} deep")
     if isinstance(value, Sparse):
-        return _dense(value.state)
-    if isinstance(value, Stated) and depth > DEEPEST:
-        raise CheckpointError(f"refused: it is picked out of more than {DEEPEST} others")
+        return _dense(value.state, depth + 1)
+    if isinstance(value, Computed):
+        raise CheckpointError(
+            f"refused: chumpy would have to compute it ({value.name}); use the official file"
+        )
     if isinstance(value, Plain):
         return _values(value.state["x"], depth + 1)
     if isinstance(value, Select):
-        picked = _values(value.state["a"], depth + 1).ravel()[_values(value.state["idxs"])]
+        source, places = (_values(value.state[name], depth + 1) for name in ("a", "idxs"))
+        picked = source.ravel()[places]
         return picked.reshape(value.state.get("preferred_shape", picked.shape))
     raise CheckpointError(f"it is a {type(value).__name__}, and an array is wanted")
 
 
-def _dense(state: dict[str, Any]) -> Numbers:
+def _dense(state: dict[str, Any], depth: int) -> Numbers:
     """Write a sparse matrix out; numbers for the same place add up."""
     rows, columns = (int(n) for n in state.get("_shape", state.get("shape", ())))
-    data, at, ends = (_values(state[name]) for name in ("data", "indices", "indptr"))
+    data, at, ends = (_values(state[name], depth) for name in ("data", "indices", "indptr"))
     if not 0 <= rows * columns <= LARGEST or min(rows, columns) < 0:
         raise CheckpointError(f"refused: it claims {rows} rows and {columns} columns")
     counts = np.diff(ends.astype(np.int64))

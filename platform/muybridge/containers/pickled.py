@@ -15,7 +15,7 @@ NAMES = {**arrays.NAMES, **bodies.NAMES}
 
 
 def read(path: Path) -> dict[str, torch.Tensor]:
-    """Read the tensors of a pickle of arrays; protocols 2 to 5, from Python 2 as well."""
+    """Read the tensors of a pickle of arrays; any protocol, from Python 2 as well."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         held = pickles.load(data, NAMES)
     size = path.stat().st_size

@@ -2,14 +2,16 @@
 
 A name in a pickle is never imported. It is looked up in a table of stand-ins and refused if it is
 not there, so the worst that a file can do is to be refused. ``pickletools`` of the standard library
-splits the stream into instructions and reads no more bytes than there are.
+knows the instructions and reads no more bytes than there are.
 """
 
 from __future__ import annotations
 
+import codecs
 import pickletools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from muybridge.errors import CheckpointError
@@ -20,11 +22,15 @@ LITERALS = {
     "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE",
     "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
     "BYTEARRAY8",
+    "INT", "LONG", "FLOAT", "STRING", "UNICODE",  # as text, before protocol 2
 }  # fmt: skip
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 EMPTY: dict[str, Callable[[], Any]] = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_SET": list}
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 IDLE = {"PROTO", "FRAME"}
+INSTRUCTIONS = {known.code.encode("latin1"): known for known in pickletools.opcodes}
+QUOTES = (b"'", b'"')
+ANY = ".*"  # after a package in a table of names: whatever stands in it
 
 
 @dataclass(frozen=True)
@@ -46,19 +52,35 @@ class Record:
 Names = Mapping[str, Callable[..., Any]]
 
 
+def rebuilt(kind: Any, parent: Any, state: Any) -> Record:
+    """Stand for copy_reg's _reconstructor, with which protocols 0 and 1 make an object."""
+    if not isinstance(kind, Name) or state is not None:
+        raise ValueError("what is made anew is no object")
+    return made(kind)
+
+
+def made(name: Name) -> Record:
+    """Make an object that a name stands for: only of what takes its state next."""
+    record = name.make()
+    if not isinstance(record, Record):
+        raise ValueError(f"a {name.text} is made as no file does")
+    return record
+
+
 def load(stream: Any, names: Names, outside: Callable[[Any], Any] | None = None) -> Any:
     """Read one pickle from a stream; CheckpointError if it asks for a name that ``names`` lacks.
 
+    A row ``package.*`` takes the names in that package that have no row, and is told them first.
     ``outside`` makes something of a reference to what stands outside the pickle.
     """
     machine = _Machine(names, outside)
     try:
-        for count, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
+        for count, (instruction, argument) in enumerate(_instructions(stream)):
             if count > MOST_INSTRUCTIONS:
                 raise CheckpointError(
                     f"the pickle has more than {MOST_INSTRUCTIONS:,} instructions"
                 )
-            machine.step(instruction.name, argument)
+            machine.step(instruction, argument)
         return machine.stack.pop()
     except (ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
         raise CheckpointError(
@@ -146,13 +168,11 @@ class _Machine:
         self.stack.append(name.make(*arguments))
 
     def new(self, _: None) -> None:
-        """Make an object without its class being called: only of what takes its state next."""
+        """Make an object without its class being called."""
         arguments, name = self.stack.pop(), self.stack.pop()
-        if not isinstance(name, Name) or not isinstance(name.make, type) or arguments != ():
+        if not isinstance(name, Name) or arguments != ():
             raise ValueError("what is made is no object")
-        if not issubclass(name.make, Record):
-            raise ValueError(f"a {name.text} is made as no file does")
-        self.stack.append(name.make())
+        self.stack.append(made(name))
 
     def build(self, _: None) -> None:
         """Give an object its state; what a plain dict carries besides its items is dropped."""
@@ -172,12 +192,13 @@ class _Machine:
             raise ValueError("it ends in the middle")
 
     def _name(self, text: str) -> None:
-        if text not in self.names:
-            raise CheckpointError(
-                f"refused: it asks for {text}, which no model needs; nothing was run. "
-                "Use the official file"
-            )
-        self.stack.append(Name(text, self.names[text]))
+        package = text.partition(".")[0] + ANY
+        if text in self.names:
+            self.stack.append(Name(text, self.names[text]))
+        elif package in self.names:
+            self.stack.append(Name(text, partial(self.names[package], text)))
+        else:
+            raise refused(text)
 
     def _list(self) -> list[Any]:
         if type(self.stack[-1]) is not list:
@@ -192,6 +213,36 @@ class _Machine:
         target.update(zip(keys, values, strict=True))
 
 
+def refused(text: str) -> CheckpointError:
+    """Say that a pickle asks for a name that is not given to it."""
+    return CheckpointError(
+        f"refused: it asks for {text}, which no model needs; nothing was run. Use the official file"
+    )
+
+
+def _instructions(stream: Any) -> Iterator[tuple[str, Any]]:
+    """Split a stream into instructions and their arguments, up to the end of the pickle."""
+    while code := stream.read(1):
+        known = INSTRUCTIONS.get(code)
+        if known is None:
+            raise ValueError(f"no instruction starts with {code!r}")
+        if known.name == "STRING":
+            yield known.name, _quoted(stream.readline())
+        else:
+            yield known.name, known.arg.reader(stream) if known.arg else None
+        if known.name == "STOP":
+            return
+    raise ValueError("it has no end")
+
+
+def _quoted(line: bytes) -> str:
+    """Read bytes as Python 2 wrote them in text: in quotes, each that is no letter as an escape."""
+    text = line.rstrip(b"\n")
+    if len(text) < 2 or text[:1] not in QUOTES or text[:1] != text[-1:]:
+        raise ValueError("a string has no quotes")
+    return codecs.escape_decode(text[1:-1])[0].decode("latin1")
+
+
 def _refused(name: str) -> Callable[[_Machine, Any], None]:
     def step(machine: _Machine, argument: Any) -> None:
         raise CheckpointError(f"refused: the pickle's instruction {name} is in no model's file")
@@ -200,9 +251,11 @@ def _refused(name: str) -> Callable[[_Machine, Any], None]:
 
 
 STEPS: dict[str, Callable[[_Machine, Any], None]] = {
+    "PUT": _Machine.remember,
     "BINPUT": _Machine.remember,
     "LONG_BINPUT": _Machine.remember,
     "MEMOIZE": _Machine.remember,
+    "GET": _Machine.recall,
     "BINGET": _Machine.recall,
     "LONG_BINGET": _Machine.recall,
     "MARK": _Machine.mark,
