@@ -30,6 +30,18 @@ NUMERIC = (
 
 
 @dataclass(frozen=True)
+class Completion:
+    """Say which other weights a file's tensors are completed with, where it lacks theirs.
+
+    ``lacking`` tells whether it does, and ``completed`` puts the tensors of both together.
+    """
+
+    name: str
+    lacking: Callable[[Tensors], bool]
+    completed: Callable[[Tensors, Tensors], Tensors]
+
+
+@dataclass(frozen=True)
 class Layout:
     """Say how the tensors of an official file become a network's.
 
@@ -39,12 +51,14 @@ class Layout:
     must match a row or one of ``ignored``, and every row a tensor. No rows mean the same names.
 
     ``check`` lists what is wrong with the file's tensors that names and shapes do not tell.
+    ``completion`` is for files of which some lack what stands in another one.
     """
 
     network: Callable[[], nn.Module]
     table: tuple[tuple[str, str], ...]
     ignored: tuple[str, ...] = ()
     check: Callable[[Tensors], list[str]] = lambda tensors: []
+    completion: Completion | None = None
 
 
 def read(path: Path) -> Tensors:

@@ -71,14 +71,18 @@ def missing(name: str, given: Path | None = None) -> list[str]:
 
 
 def load(name: str, given: Path | None = None) -> nn.Module:
-    """Make the network with these weights, fetching and converting them first if need be."""
+    """Make the network with these weights, fetching and converting them first if need be.
+
+    What its file lacks and another one has is taken from that, which lies beside it or is fetched.
+    """
     source = found(name, given) or fetch(name)
     try:
         converted = convert(name, source)
     except OSError:  # there is no room or right to keep it
         converted = source
     try:
-        return checkpoints.filled(checkpoints.read(converted), layout(name))
+        whole = _completed(name, checkpoints.read(converted), source.parent, fetch)
+        return checkpoints.filled(whole, layout(name))
     except CheckpointError as error:
         raise CheckpointError(f"{source}, as {name}: {error}") from error
 
@@ -182,7 +186,7 @@ def examine(path: Path, name: str) -> Examined:
     digest = _about(name, path).get("sha256") or download.sha256_of(path)
     misfit = other = ""
     try:
-        checkpoints.filled(tensors, layout(name))
+        checkpoints.filled(_completed(name, tensors, path.parent), layout(name))
     except CheckpointError as error:
         misfit = f"{path}, as {name}: {error}"
     if not file.sha256:
@@ -225,6 +229,20 @@ def sha256(name: str, source: Path) -> str:
     if _fresh(converted, source):
         return checkpoints.metadata(converted)["sha256"]
     return _sum(name, source)
+
+
+def _completed(
+    name: str,
+    tensors: checkpoints.Tensors,
+    folder: Path,
+    fetched: Callable[[str], Path | None] = lambda other: None,
+) -> checkpoints.Tensors:
+    """Add what a file may lack from another, in its folder, in the cache, or else fetched."""
+    more = layout(name).completion
+    if more is None or not more.lacking(tensors):
+        return tensors
+    other = found(more.name, folder) or fetched(more.name)
+    return more.completed(tensors, checkpoints.read(other)) if other else tensors
 
 
 def _lack(name: str, given: Path | None, accept: bool, report: Report) -> str:

@@ -43,6 +43,27 @@ def test_a_path_is_told_whether_the_file_is_there_or_not(file, cache):
     assert (after.stdout, after.stderr) == (before.stdout, "")
 
 
+@pytest.mark.parametrize("name", ["smpl_neutral", "smpl_male", "smpl_female"])
+def test_what_nobody_may_hand_on_is_listed_as_got_by_hand_and_its_path_says_how(cache, name):
+    listed = next(x for x in run("list").stdout.splitlines() if x.startswith(f"{name} "))
+    assert listed.split()[-2:] == ["by", "hand"]
+    place = cache / FILES[name].file
+    told = run("path", name)
+    assert told.stdout == f"{place}\n"
+    for said in ("register at https://smpl", f"put it to {place}", f"{name.upper()}.npz"):
+        assert said in told.stderr
+    assert "register at https://smpl" in run("fetch", name, "--accept-licence", code=2).stderr
+
+
+@pytest.mark.parametrize("other", [*FILES["smpl_male"].others, "smpl_male.safetensors"])
+def test_a_body_that_was_put_there_is_here_whatever_it_is_called(cache, other):
+    cache.mkdir(parents=True)
+    (cache / other).write_bytes(b"")
+    listed = next(x for x in run("list").stdout.splitlines() if x.startswith("smpl_male "))
+    assert listed.split()[-1] == ("converted" if other.endswith("safetensors") else "yes")
+    assert run("path", "smpl_male").stdout == f"{cache / other}\n"
+
+
 def test_what_is_fetched_is_said_and_fetched_once(file, serving, cache):
     file()
     assert run("fetch", "tiny").stdout == f"tiny: {cache / 'tiny.safetensors'}\n"

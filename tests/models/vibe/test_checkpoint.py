@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from muybridge import checkpoints
-from muybridge.errors import CheckpointError
-from muybridge.models.vibe.checkpoint import LAYOUTS, completed
+from muybridge import checkpoints, weights
+from muybridge.errors import CheckpointError, WeightsError
+from muybridge.models.vibe.checkpoint import LAYOUTS, completed, lacking
 from muybridge.models.vibe.model import Config, Generator, Hmr, Mean, Regressor
 
 MEAN = {"pose": torch.rand(144), "shape": torch.rand(10), "cam": torch.rand(3)}
@@ -97,6 +98,29 @@ def test_a_file_without_the_mean_body_is_refused_until_it_is_completed(name, mak
     network = checkpoints.filled(completed(without, MEAN), LAYOUTS[name])
     assert torch.equal(network.regressor.mean.pose[0], MEAN["pose"])
     assert torch.equal(network.regressor.mean.camera[0], MEAN["cam"])
+
+
+def test_a_file_without_the_mean_body_is_completed_by_the_one_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("MUYBRIDGE_CACHE", str(tmp_path / "cache"))
+    without = {n: t for n, t in of_vibe().items() if "init_" not in n}
+    path = tmp_path / "vibe_model_wo_3dpw.pth.tar"
+    torch.save({"gen_state_dict": without}, path)
+    with monkeypatch.context() as offline:
+        offline.setattr(weights, "fetch", lambda name: weights.found(name))
+        with pytest.raises(WeightsError, match=r"regressor\.mean\.pose: the checkpoint lacks it"):
+            weights.load("vibe_wo_3dpw", tmp_path)
+    assert "mean.pose" in weights.examine(path, "vibe_wo_3dpw").misfit
+    np.savez(tmp_path / "smpl_mean_params.npz", **{n: t.numpy() for n, t in MEAN.items()})
+    network = weights.load("vibe_wo_3dpw", tmp_path)
+    assert torch.equal(network.regressor.mean.pose[0], MEAN["pose"])
+    assert weights.examine(path, "vibe_wo_3dpw").misfit == ""
+
+
+def test_only_a_network_that_has_a_head_lacks_the_mean_body():
+    assert not lacking(of_vibe())
+    assert not lacking(gru())
+    for part in SIZES:
+        assert lacking({n: t for n, t in of_vibe().items() if not n.endswith(f"init_{part}")})
 
 
 def test_a_mean_body_that_a_file_has_is_kept():

@@ -6,7 +6,7 @@ with a body model in it that is left out. The mean body stands in both, and in a
 
 from __future__ import annotations
 
-from muybridge.checkpoints import Layout, Tensors
+from muybridge.checkpoints import Completion, Layout, Tensors
 from muybridge.models.vibe.model import Generator, Hmr, Mean
 
 # fmt: off
@@ -43,14 +43,12 @@ COUNTS = tuple(  # how many batches a norm has seen: it has learnt from none sin
 # fmt: on
 INSIDE = tuple((f"regressor.{theirs}", ours) for theirs, ours in REGRESSOR)
 
-HMR = Layout(Hmr, BACKBONE + REGRESSOR, COUNTS)
-GENERATOR = Layout(Generator, ENCODER + INSIDE, ("regressor.smpl", "regressor.smpl.{}"))
-LAYOUTS = {
-    "spin": HMR,
-    "vibe_wo_3dpw": GENERATOR,
-    "vibe_w_3dpw": GENERATOR,
-    "smpl_mean_params": Layout(Mean, MEAN),
-}
+
+def lacking(tensors: Tensors) -> bool:
+    """Tell whether a network has a head, and lacks some of the mean body that it starts from."""
+    ends = {name.rpartition(".")[2] for name in tensors}
+    headed = any(name.endswith("fc1.weight") for name in tensors)
+    return headed and not ends.issuperset(f"init_{part}" for part, _ in MEAN)
 
 
 def completed(tensors: Tensors, mean: Tensors) -> Tensors:
@@ -58,3 +56,16 @@ def completed(tensors: Tensors, mean: Tensors) -> Tensors:
     start = next((n.removesuffix("fc1.weight") for n in tensors if n.endswith("fc1.weight")), "")
     body = {f"{start}init_{name}": values[None] for name, values in mean.items()}
     return {**body, **tensors}
+
+
+WHOLE = Completion("smpl_mean_params", lacking, completed)
+HMR = Layout(Hmr, BACKBONE + REGRESSOR, COUNTS, completion=WHOLE)
+GENERATOR = Layout(
+    Generator, ENCODER + INSIDE, ("regressor.smpl", "regressor.smpl.{}"), completion=WHOLE
+)
+LAYOUTS = {
+    "spin": HMR,
+    "vibe_wo_3dpw": GENERATOR,
+    "vibe_w_3dpw": GENERATOR,
+    "smpl_mean_params": Layout(Mean, MEAN),
+}
