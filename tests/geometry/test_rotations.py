@@ -50,7 +50,7 @@ def test_float32_is_as_exact_as_its_digits():
         assert (again - made).abs().max() < 2e-6
 
 
-@pytest.mark.parametrize("angle", [0, 1e-9, 5e-3, 0.0101, 1, 3, np.pi - 1e-4])
+@pytest.mark.parametrize("angle", [0, 1e-9, 5e-3, 0.0101, 1, 3, np.pi - 1e-4, np.pi])
 def test_gradients_are_right_everywhere(angle):
     r = torch.from_numpy(vectors(angle, 3)).requires_grad_()
     assert torch.autograd.gradcheck(matrix_from_axis_angle, r)
@@ -62,6 +62,24 @@ def test_gradients_through_a_matrix_and_back_are_those_of_doing_nothing(angle):
     weight = torch.randn(3, 3, dtype=r.dtype)
     (axis_angle_from_matrix(matrix_from_axis_angle(r)) * weight).sum().backward()
     assert (r.grad - weight).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_half_a_turn_about_an_axis_comes_back_with_a_finite_gradient(axis):
+    matrix = (2 * torch.eye(3)[axis] - 1).diag().double().requires_grad_()
+    found = axis_angle_from_matrix(matrix)
+    assert torch.allclose(found, np.pi * torch.eye(3)[axis].double())
+    found.sum().backward()
+    assert matrix.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("angle", ANGLES)
+def test_gradients_are_finite_however_far_it_is_turned(angle):
+    for dtype in (torch.float32, torch.float64):
+        r = torch.from_numpy(vectors(angle)).to(dtype).requires_grad_()
+        axis_angle_from_matrix(matrix_from_axis_angle(r)).sum().backward()
+        assert r.grad.isfinite().all()
+        assert r.grad.abs().max() < 10
 
 
 def test_quaternions_have_length_one_and_a_positive_first_number():

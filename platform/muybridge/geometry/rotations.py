@@ -39,8 +39,9 @@ def axis_angle_from_matrix(matrix: Tensor) -> Tensor:
     cosine, axis = quaternion[..., :1], quaternion[..., 1:]  # of half the angle; axis * sine
     squared = (axis * axis).sum(-1, keepdim=True)
     sine, small = _root(squared)
-    tangent = squared / (cosine * cosine)
-    near = 2 / cosine * (1 - tangent / 3 + tangent * tangent / 5)
+    whole = torch.where(small, cosine, torch.ones_like(cosine))  # it is 0 at pi, where near is idle
+    tangent = squared / (whole * whole)
+    near = 2 / whole * (1 - tangent / 3 + tangent * tangent / 5)
     return axis * torch.where(small, near, 2 * torch.atan2(sine, cosine) / sine)
 
 
