@@ -16,7 +16,8 @@ one shape, so that the sum of these falls (each is a square over the square of w
 What is sought are increments, so that it begins at the start exactly: rotations in the parent's
 axes, and shifts along and across the line of sight. They are written as waves in time, each in
 units of how stiff the sum is against it: quasi-Newton steps (L-BFGS) then get there in some tens.
-A long track is done in windows: the frames before a window stay as they are, and it looks ahead.
+A long track has its shape from frames all over it, and is then done in windows, which need fewer
+steps than the whole: the frames before a window stay as they are, and it looks some ahead.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from muybridge.geometry.rotations import matrix_from_axis_angle
 from muybridge.geometry.skeletons import Skeleton
 from muybridge.geometry.smpl import JOINTS, JOINTS49, PARENTS, SHAPES, Joints
 
-WINDOW, AHEAD, BEFORE = 300, 30, 2  # frames: kept of a window, seen after it, and held before it
+WINDOW, AHEAD, BEFORE = 90, 15, 2  # frames: kept of a window, seen after it, and held before it
 SEEN = 0.03  # metres: how far a detector's joints commonly are from the body's
 FAR = 0.25  # metres: no joint counts for more in the error that is told
 BESIDE = 0.1  # metres from a joint to the points that tell its twist
