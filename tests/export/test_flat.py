@@ -33,7 +33,7 @@ def test_a_line_has_a_joint_in_the_picture_and_in_space(output, tmp_path):
     assert len(lines) == 2 * 33
     assert [line["joint"] for line in lines[:33]] == list(BLAZEPOSE33.joints)
     assert lines[34] == {
-        **{"frame": "6", "time_s": "0.200000", "system": "blazepose", "joint": "left_eye_inner"},
+        **{"frame": "6", "time_s": "0.2", "system": "blazepose", "joint": "left_eye_inner"},
         **{"x_px": "115.5", "y_px": "70.25", "score_px": "0.51"},
         **{"x_m": "0.01", "y_m": "-0.01", "z_m": "0.02", "score_m": "0.5"},
     }

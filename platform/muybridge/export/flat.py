@@ -8,11 +8,12 @@ frame in which the person was not seen has no lines.
 
 from __future__ import annotations
 
-import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
 from numpy.typing import NDArray
 
 from muybridge.export import motion
@@ -21,61 +22,54 @@ from muybridge.geometry.skeletons import SKELETONS
 
 FLAT = ("x_px", "y_px", "score_px")
 SPACE = ("x_m", "y_m", "z_m", "score_m")
-HEADER = ("frame", "time_s", "system", "joint", *FLAT, *SPACE)
-Values = dict[tuple[int, str], NDArray[np.float64]]  # of a frame and a joint
+DIGITS = 6  # after the point
+PLAIN = pyarrow.csv.WriteOptions(quoting_style="none", quoting_header="none")
 
 
-def text(tracks: Sequence[Track]) -> str:
+def text(tracks: Sequence[Track]) -> bytes:
     """Write one person as each system saw them."""
-    made = io.StringIO()
-    lines = csv.writer(made, lineterminator="\n")
-    lines.writerow(HEADER)
-    for system in dict.fromkeys(track.system for track in tracks):
-        own = {track.table: track for track in tracks if track.system == system}
-        lines.writerows(_lines(system, own))
+    systems = dict.fromkeys(track.system for track in tracks)
+    parts = [_lines([each for each in tracks if each.system == system]) for system in systems]
+    made = io.BytesIO()
+    pyarrow.csv.write_csv(pa.concat_tables(parts), made, PLAIN)
     return made.getvalue()
 
 
-def _lines(system: str, own: dict[str, Track]) -> Iterator[list[str | int]]:
-    """Yield the lines of one system, whose tracks are given by their tables."""
-    flat = _flat(own["keypoints"]) if "keypoints" in own else {}
-    space: Values = {}
-    for table in ("joints3d", "bodies"):
-        space |= _space(own[table]) if table in own else {}
-    times = {
-        frame: time
-        for track in own.values()
-        for frame, time in zip(track.column("frame"), track.column("time_s"), strict=True)
-    }
-    none, nowhere = np.full(len(FLAT), np.nan), np.full(len(SPACE), np.nan)
-    keys = dict.fromkeys([*flat, *space])
-    for frame, joint in sorted(keys, key=lambda key: key[0]):
-        values = [*flat.get((frame, joint), none), *space.get((frame, joint), nowhere)]
-        yield [frame, f"{times[frame]:.6f}", system, joint, *map(_cell, values)]
+def _lines(tracks: Sequence[Track]) -> pa.Table:
+    """Lay the tables of one system beside each other, by frame and joint."""
+    seen = [_values(track) for track in tracks]
+    frames, first = np.unique(np.concatenate([t.column("frame") for t in tracks]), True)
+    times = np.concatenate([track.column("time_s") for track in tracks])[first]
+    joints = list(dict.fromkeys(name for names, *_ in seen for name in names))
+    cells = np.full((len(frames), len(joints), len(FLAT) + len(SPACE)), np.nan)
+    there = np.zeros(cells.shape[:2], bool)
+    for track, (names, start, values) in zip(tracks, seen, strict=True):
+        at = np.searchsorted(frames, track.column("frame"))
+        rows = np.ix_(at, np.array([joints.index(name) for name in names]))
+        there[rows] = True
+        cells[(*rows, slice(start, start + values.shape[2]))] = values
+    row, joint = np.nonzero(there)
+    columns = zip((*FLAT, *SPACE), np.round(cells[there], DIGITS).T, strict=True)
+    return pa.table(
+        {
+            "frame": frames[row],
+            "time_s": np.round(times[row], DIGITS),
+            "system": pa.repeat(tracks[0].system, len(row)),
+            "joint": np.array(joints)[joint],
+            **{name: pa.array(values, from_pandas=True) for name, values in columns},
+        }
+    )
 
 
-def _flat(track: Track) -> Values:
-    values = np.stack([track.column(name) for name in ("x", "y", "score")], axis=-1)
-    values = values.astype(np.float64)
-    values[values[..., 2] <= 0, :2] = np.nan
-    return _named(track, SKELETONS[track.rows["skeleton"][0].as_py()].joints, values)
-
-
-def _space(track: Track) -> Values:
-    joints = motion.seen(track)
-    scores = np.full(joints.places.shape[:2], np.nan)
+def _values(track: Track) -> tuple[tuple[str, ...], int, NDArray[np.float64]]:
+    """Give a table's joints, its first column of numbers, and these: (F, J, columns)."""
+    if track.table == "keypoints":
+        values = np.stack([track.column(name) for name in ("x", "y", "score")], axis=-1)
+        values = values.astype(np.float64)
+        values[values[..., 2] <= 0, :2] = np.nan
+        return SKELETONS[track.rows["skeleton"][0].as_py()].joints, 0, values
+    found = motion.seen(track)
+    scores = np.full(found.places.shape[:2], np.nan)
     if track.table == "joints3d":
         scores = track.column("score")
-    return _named(track, joints.names, np.dstack([joints.places, scores]))
-
-
-def _named(track: Track, names: Sequence[str], values: NDArray[np.float64]) -> Values:
-    return {
-        (frame, name): row
-        for frame, rows in zip(track.column("frame").tolist(), values, strict=True)
-        for name, row in zip(names, rows, strict=True)
-    }
-
-
-def _cell(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.6g}"
+    return found.names, len(FLAT), np.dstack([found.places, scores])
