@@ -36,6 +36,7 @@ def lists() -> None:
         shown.add_row(file.name, file.model, published.size(file.bytes), licence, _here(file))
     show(shown)
     console.print(f"kept in {published.folder()}; get one with: muybridge weights fetch NAME")
+    console.print("what is got by hand, and where it is put, says: muybridge weights path NAME")
 
 
 @app.command()

@@ -47,6 +47,7 @@ def test_a_path_is_told_whether_the_file_is_there_or_not(file, cache):
 def test_what_nobody_may_hand_on_is_listed_as_got_by_hand_and_its_path_says_how(cache, name):
     listed = next(x for x in run("list").stdout.splitlines() if x.startswith(f"{name} "))
     assert listed.split()[-2:] == ["by", "hand"]
+    assert "says: muybridge weights path NAME" in run("list").stdout
     place = cache / FILES[name].file
     told = run("path", name)
     assert told.stdout == f"{place}\n"
