@@ -95,6 +95,21 @@ def distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.linalg.norm(one - other, axis=1).mean())
 
 
+def test_moments_close_by_steady_each_other_without_lag():
+    times = np.array([0.0, 0.02, 0.04, 0.06, 0.08, 1.0])
+    even = np.broadcast_to(times[:, None, None], (6, 18, 3)).astype(np.float32)
+    there = np.ones(6, bool)
+    steadied = predict.steadied(even, times, there)
+    assert steadied[[2, 5]] == pytest.approx(even[[2, 5]])  # even motion stays, if not at the ends
+    peak = np.zeros((6, 18, 3), np.float32)
+    peak[2] = 1
+    spread = predict.steadied(peak, times, there)[:, 0, 0]
+    assert 0 < spread[1] < spread[2] < 1
+    assert spread[1] == pytest.approx(spread[3], rel=0.1)
+    there[2] = False
+    assert (predict.steadied(peak, times, there)[[0, 1, 3, 4]] == 0).all()
+
+
 def test_frames_of_any_rate_give_the_same_joints(shipped, walk):
     seen, _ = walk
     whole = predict.lift(shipped, Track(times(90), seen))

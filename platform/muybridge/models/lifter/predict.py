@@ -24,6 +24,7 @@ Single = NDArray[np.float32]
 SHIPPED = Path(__file__).with_name("lifter.npz")
 AT_ONCE = 512  # windows in a product
 NEAR = 0.15  # seconds from a frame within which what is seen counts for its scores
+CLOSE = 0.05  # seconds from which on a moment does not steady another
 RESTS_ON = {  # joints that no system sees, and those whose place tells theirs
     "mid_hip": ("left_hip", "right_hip"),
     "spine": ("left_hip", "right_hip", "left_shoulder", "right_shoulder"),
@@ -86,10 +87,29 @@ def lift(network: Folded, track: Track) -> Single:
     ]
     made = np.zeros((len(places), len(BODY18.joints), 4), np.float32)
     if joints:
-        made[..., :3] = np.concatenate(joints).reshape(len(places), -1, 3)
+        found = np.concatenate(joints).reshape(len(places), -1, 3)
+        made[..., :3] = steadied(found, track.times, seen.any((1, 2)))
         made[..., 3] = certainty(scores)
     made[~seen.any((1, 2))] = 0
     return made
+
+
+def steadied(joints: Single, times: Floats, there: NDArray[np.bool_]) -> Single:
+    """Average joints (T, 18, 3) with those of moments close by, before and after alike.
+
+    ``times`` (T,) are seconds; a frame that is not ``there`` (T,) counts for no other.
+    """
+    total, weight = joints.copy(), np.ones((len(joints), 1, 1), np.float32)
+    for step in range(1, len(joints)):
+        near = np.maximum(1 - (times[step:] - times[:-step]) / CLOSE, 0)
+        if not near.any():
+            break
+        near = (near * there[step:] * there[:-step]).astype(np.float32)[:, None, None]
+        total[step:] += near * joints[:-step]
+        total[:-step] += near * joints[step:]
+        weight[step:] += near
+        weight[:-step] += near
+    return total / weight
 
 
 def certainty(scores: Floats) -> Floats:
