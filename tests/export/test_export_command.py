@@ -39,7 +39,7 @@ def test_every_person_of_every_video_has_a_file(crowd, tmp_path):
     assert sorted(path.name for path in (tmp_path / "new" / "files").iterdir()) == sorted(names)
     for line, name in zip(said.splitlines(), names, strict=True):
         assert line.startswith("trc: ")
-        assert f"{name} (by lifter, 4 frames at 30 a second)" in line
+        assert f"{name} (by lifter, 4 frames at 30 a second" in line
 
 
 @pytest.mark.parametrize("form", ["bvh", "trc", "json", "csv"])
@@ -68,12 +68,15 @@ REFUSED = {
     "system": (["--system", "openpose"], "nobody fits --system openpose", "track 0 by lifter"),
     "video": (["--video", "swim.mkv"], "swim.mkv: not in the output", "s3://films/run.mp4"),
     "name": (["-o", "one.csv"], "one.csv is named as csv, and bvh was asked for", "name it .bvh"),
+    "ending": (["-o", "new/v1.2"], "named as 2, and bvh was asked for", "or a folder"),
+    "place": (["-o", "taken/new"], "taken/new/walk_track0.bvh: cannot be written", "--output"),
 }
 
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_is_not_there_is_said_with_what_there_is(what, crowd, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").write_text("a file, where a folder is wanted")
     options, *parts = REFUSED[what]
     code, said = muybridge("export", crowd, "--format", "bvh", *options)
     assert code == 2
@@ -124,6 +127,22 @@ def test_videos_of_the_same_name_are_told_apart(output, tmp_path):
     assert made == ["walk_v_track0.csv", "walk_w_track0.csv"]
 
 
+def test_a_folder_may_have_a_dot_in_its_name_if_it_is_there(output, tmp_path):
+    folder = tmp_path / "v1.2"
+    folder.mkdir()
+    assert muybridge("export", output(person()), "--format", "csv", "-o", folder)[0] == 0
+    assert [path.name for path in folder.iterdir()] == ["walk_track0.csv"]
+
+
+@pytest.mark.parametrize("form", ["bvh", "trc"])
+def test_it_is_told_that_lifted_joints_stay_in_place_and_how_long_gaps_are(form, output, tmp_path):
+    out = output(person([0, 1, 3, 7, 8]))
+    said = muybridge("export", out, "--format", form, "-o", tmp_path)[1]
+    assert "4 of them without the person and" in said
+    assert "at most 3 in a row" in said
+    assert "the hips stay in place" in said
+
+
 def test_frames_that_were_looked_at_now_and_then_follow_at_that_rate(output, tmp_path):
     out = output(person([0, 3, 6, 12]), fps=10.0)
     path = tmp_path / "one.bvh"
@@ -164,7 +183,9 @@ def test_bones_of_a_body_that_is_not_here_say_how_to_get_it(moved, output, tmp_p
 
 @pytest.mark.golden
 def test_bones_of_a_body_are_made_with_the_body_that_is_given(moved, output, folder, tmp_path):
-    out = output(person(**moved(4).columns))
-    who = ("export", out, "--format", "bvh", "-o", tmp_path, "--weights")
-    assert "by vibe, 4 frames" in muybridge(*who, folder)[1]
-    assert "by vibe, 4 frames" in muybridge(*who, folder / "SMPL_NEUTRAL.pkl")[1]
+    seen = person(**moved(4).columns), person(number=1, **moved(4).columns)
+    who = ("export", output(*seen), "--format", "bvh", "-o", tmp_path, "--weights")
+    said = muybridge(*who, folder)[1]
+    assert said.count("by vibe, 4 frames") == 2
+    assert "in place" not in said
+    assert "by vibe, 4 frames" in muybridge(*who, folder / "SMPL_NEUTRAL.pkl", "--track", 1)[1]

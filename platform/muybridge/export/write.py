@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.dataset as ds
@@ -17,14 +17,21 @@ from muybridge.export.tracks import MOST, Person, Track, gathered, people
 from muybridge.store import query
 from muybridge.store.query import Output
 
+if TYPE_CHECKING:
+    from muybridge.geometry.smpl import Body as Model
+
 
 @dataclass(frozen=True)
 class Asked:
-    """Say what was asked for, beside who: the output, the file, the weights' file or folder."""
+    """Say what was asked for, beside who: the output, the file, the weights' file or folder.
+
+    ``models`` are the body models that were read already, by their names.
+    """
 
     output: Output
     path: Path
     weights: Path | None
+    models: dict[str, Model] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,20 +74,29 @@ def export(
     opened = query.open(out, endpoint)
     chosen = people(opened, tables, video, track, system)
     paths = _paths(chosen, form, output, opened.videos["uri"].to_pylist())
-    faults = []
+    faults: list[str] = []
+    models: dict[str, Model] = {}
     for path, tracks in zip(paths, gathered(opened, chosen), strict=True):
         try:
-            made = make(tracks, Asked(opened, path, weights))
+            made = make(tracks, Asked(opened, path, weights, models))
         except InputError as error:
             faults.append(f"{path.name}: {error}")
             yield Written(path, str(error), made=False)
             continue
-        data = made.data.encode() if isinstance(made.data, str) else made.data
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        _put(path, made.data)
         yield Written(path, _told(tracks, made))
     if len(faults) == len(paths):
         raise InputError(listed("nothing could be written", faults[:MOST]))
+
+
+def _put(path: Path, data: str | bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written: {error.strerror}; name another place with --output"
+        ) from error
 
 
 def _paths(
@@ -88,8 +104,11 @@ def _paths(
 ) -> list[Path]:
     """Name a file a person; videos of the same name are told apart by their ids."""
     said = output.suffix[1:] if output and not output.is_dir() else ""
-    if said in FORMATS and said != form:
-        raise InputError(f"{output} is named as {said}, and {form} was asked for: name it .{form}")
+    if said and said != form:
+        raise InputError(
+            f"{output} is named as {said}, and {form} was asked for: name it .{form}, or a folder "
+            "(one with a dot in its name must be there)"
+        )
     if output and said == form:
         if len(chosen) == 1:
             return [output]
@@ -110,12 +129,19 @@ def _name(video: Mapping[str, Any], alike: Mapping[str, int]) -> str:
 
 def _told(tracks: Sequence[Track], made: Made) -> str:
     """Say whose file it is, how long, and what it lacks."""
-    track, unseen = tracks[0], int((~tracks[0].seen).sum())
+    track = tracks[0]
     systems = " and ".join(dict.fromkeys(each.system for each in tracks))
     by = systems if made.gaps == LEFT_OUT else track.system
-    gaps = f"{unseen} of them without the person and {made.gaps}" if unseen else ""
+    gaps = _gaps(track, made.gaps) if not track.seen.all() else ""
     count = f"{len(track)} frames at {track.rate:.6g} a second"
     return ", ".join(part for part in (f"by {by}", count, gaps, made.more) if part)
+
+
+def _gaps(track: Track, how: str) -> str:
+    """Say how many frames are without the person, and how long that lasts."""
+    unseen = np.flatnonzero(~track.seen)
+    longest = max(map(len, np.split(unseen, np.flatnonzero(np.diff(unseen) > 1) + 1)))
+    return f"{len(unseen)} of them without the person and {how}, at most {longest} in a row"
 
 
 def _bvh(tracks: Sequence[Track], asked: Asked) -> Made:
@@ -127,27 +153,33 @@ def _bvh(tracks: Sequence[Track], asked: Asked) -> Made:
     rig = bones.of_joints(joints)
     middle, most = np.percentile(1000 * bones.misfit(rig, joints), (50, 95))
     fit = f"joints within {middle:.0f} mm of bones of constant length (median; 95 %: {most:.0f})"
-    return Made(bvh.text(rig, track.rate), FILLED_IN, fit)
+    return Made(bvh.text(rig, track.rate), FILLED_IN, f"{fit}, {IN_PLACE}")
 
 
 def _rest(tracks: Sequence[Track], asked: Asked) -> bones.Array:
     """Find the joints at rest (24, 3) of the body that a track has, with the user's SMPL file."""
     import torch
 
-    from muybridge import weights
-    from muybridge.geometry.smpl import Body
-
     name = tracks[0].rows["body"][0].as_py()
     try:
-        body = weights.load(name, asked.weights)
+        body = asked.models.get(name) or _model(name, asked.weights)
     except WeightsError as error:
         others = dict.fromkeys(each.system for each in tracks if each.table == "joints3d")
         hint = "".join(f"; or export joints without a body: --system {each}" for each in others)
         raise WeightsError(f"bones need the body: {error}{hint}") from error
-    if not isinstance(body, Body):
-        raise InputError(f"{name}: is no body model, but the output's bodies name it")
+    asked.models[name] = body
     betas = torch.as_tensor(motion.body(tracks[0]).betas[None], dtype=torch.float32)
     return body.rest(betas)[0].double().numpy()
+
+
+def _model(name: str, folder: Path | None) -> Model:
+    from muybridge import weights
+    from muybridge.geometry.smpl import Body
+
+    model = weights.load(name, folder)
+    if not isinstance(model, Body):
+        raise InputError(f"{name}: is no body model, but the output's bodies name it")
+    return model
 
 
 def _npz(tracks: Sequence[Track], asked: Asked) -> Made:
@@ -156,9 +188,8 @@ def _npz(tracks: Sequence[Track], asked: Asked) -> Made:
 
 def _trc(tracks: Sequence[Track], asked: Asked) -> Made:
     track = tracks[0]
-    return Made(
-        trc.text(motion.joints(track), track.times, track.rate, asked.path.name), "left empty"
-    )
+    text = trc.text(motion.joints(track), track.times, track.rate, asked.path.name)
+    return Made(text, "left empty", IN_PLACE if track.table == "joints3d" else "")
 
 
 def _csv(tracks: Sequence[Track], asked: Asked) -> Made:
@@ -173,6 +204,7 @@ def _json(tracks: Sequence[Track], asked: Asked) -> Made:
 
 
 FILLED_IN, LEFT_OUT = "filled in", "left out"
+IN_PLACE = "the hips stay in place"  # joints in space are known around them only
 FORMATS: dict[str, tuple[tuple[str, ...], Callable[[Sequence[Track], Asked], Made]]] = {
     # the tables that a format is made of, the first that has rows (CSV: all), and how
     "bvh": (("bodies", "joints3d"), _bvh),
