@@ -60,6 +60,14 @@ def test_joints_that_are_unsure_lost_or_outside_are_marked(output, tmp_path):
     assert found["num_keypoints"] == 15
 
 
+def test_each_of_two_people_has_their_own_box(output, tmp_path):
+    other = clip([0], number=1, blazepose_joints=flat(1), person_box=[[7, 8, 17, 28]])
+    out = output(clip([0], blazepose_joints=flat(1)), other)
+    first, second = export(out, "json", output=tmp_path)
+    boxes = [json.loads(file.path.read_text())["annotations"][0] for file in (first, second)]
+    assert [box["bbox"] for box in boxes] == [[100, 50, 200, 400], [7, 8, 10, 20]]
+
+
 def test_other_systems_give_the_same_joints(output, tmp_path):
     ones = np.stack([np.arange(25.0), np.arange(25.0), np.full(25, 0.9)], axis=1)[None]
     out = output(clip([0], body25_joints=ones))

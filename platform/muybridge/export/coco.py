@@ -12,7 +12,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from muybridge.export.tracks import Track
@@ -27,10 +26,10 @@ CATEGORY = {
 }
 
 
-def text(track: Track, people: pa.Table) -> str:
-    """Write rows of ``keypoints``; ``people`` has the person's boxes and scores."""
+def text(track: Track) -> str:
+    """Write rows of ``keypoints``."""
     frames, times = (track.column(name).tolist() for name in ("frame", "time_s"))
-    boxes = {row["frame"]: row for row in people.to_pylist()}
+    boxes = {row["frame"]: row for row in track.people.to_pylist()}
     joints, (width, height) = _coco(track), (track.video[side] for side in ("width", "height"))
     name, size = PurePosixPath(track.video["uri"]).stem, {"width": width, "height": height}
     made = {

@@ -32,9 +32,10 @@ FILLED_BY = {  # a graph that fills a table
 class Track:
     """Be one person of one video as one system saw them: F rows in the order of their frames.
 
-    ``rows`` are rows of ``table``, and ``video`` is the video's row of ``videos``. At a constant
-    ``rate`` (1/seconds) they make N frames: ``steps`` (F,) int64 says which one a row belongs to,
-    the first 0 and the last N - 1; in frames without a row the person was not seen.
+    ``rows`` are rows of ``table``, ``people`` the person's of ``people``, and ``video`` is the
+    video's row of ``videos``. At a constant ``rate`` (1/seconds) the rows make N frames: ``steps``
+    (F,) int64 says which one a row belongs to, the first 0 and the last N - 1; in frames without a
+    row the person was not seen.
     """
 
     video: Mapping[str, Any]
@@ -42,6 +43,7 @@ class Track:
     table: str
     system: str
     rows: pa.Table
+    people: pa.Table
     rate: float
     steps: NDArray[np.int64]
 
@@ -122,10 +124,11 @@ def gathered(output: Output, chosen: Sequence[Person]) -> Iterator[list[Track]]:
     for person in chosen:
         name = person[0].video["video_id"]
         held = {key: rows for key, rows in held.items() if key[0] == name}
-        for table in {span.table for span in person} - {table for _, table in held}:
+        for table in {"people", *(span.table for span in person)} - {table for _, table in held}:
             of_video = ds.field("video_id") == name
             held[name, table] = output.parts(table).to_table(filter=of_video)
-        yield [_track(span, held[name, span.table], fps) for span in person]
+        boxes = held[name, "people"]
+        yield [_track(span, held[name, span.table], boxes, fps) for span in person]
 
 
 def _spans(output: Output, table: str, videos: Sequence[Mapping[str, Any]]) -> list[Span]:
@@ -165,17 +168,24 @@ def _nothing(
     return listed(title, [*map(str, there[:MOST]), *more])
 
 
-def _track(span: Span, rows: pa.Table, fps: float | None) -> Track:
+def _track(span: Span, rows: pa.Table, people: pa.Table, fps: float | None) -> Track:
     """Take a person's rows, and lay them out at a constant rate.
 
     It is the video's mean rate, or that at which it was looked at; each row goes to the frame that
     is nearest in time, counted from the video's first.
     """
-    wanted = (pc.field("track_id") == span.number) & (pc.field("system") == span.system)
-    rows = rows.filter(wanted).sort_by("frame")
+    them = pc.field("track_id") == span.number
+    rows = rows.filter(them & (pc.field("system") == span.system)).sort_by("frame")
     rate = min(span.video["fps"] or 1.0, fps or np.inf)
     after = np.asarray(rows["time_s"]) - (span.video["start_s"] or 0.0)
     steps = np.rint(after * rate).astype(np.int64)
     return Track(
-        span.video, span.number, span.table, span.system, rows, float(rate), steps - steps[0]
+        video=span.video,
+        number=span.number,
+        table=span.table,
+        system=span.system,
+        rows=rows,
+        people=people.filter(them),
+        rate=float(rate),
+        steps=steps - steps[0],
     )

@@ -9,13 +9,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow.dataset as ds
 
 from muybridge.errors import InputError, WeightsError, listed
 from muybridge.export import amass, bones, bvh, coco, flat, motion, trc
 from muybridge.export.tracks import MOST, Person, Track, gathered, people
 from muybridge.store import query
-from muybridge.store.query import Output
 
 if TYPE_CHECKING:
     from muybridge.geometry.smpl import Body as Model
@@ -23,12 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asked:
-    """Say what was asked for, beside who: the output, the file, the weights' file or folder.
+    """Say what was asked for, beside who: the file, and the weights' file or folder.
 
     ``models`` are the body models that were read already, by their names.
     """
 
-    output: Output
     path: Path
     weights: Path | None
     models: dict[str, Model] = field(default_factory=dict)
@@ -78,7 +75,7 @@ def export(
     models: dict[str, Model] = {}
     for path, tracks in zip(paths, gathered(opened, chosen), strict=True):
         try:
-            made = make(tracks, Asked(opened, path, weights, models))
+            made = make(tracks, Asked(path, weights, models))
         except InputError as error:
             faults.append(f"{path.name}: {error}")
             yield Written(path, str(error), made=False)
@@ -197,10 +194,7 @@ def _csv(tracks: Sequence[Track], asked: Asked) -> Made:
 
 
 def _json(tracks: Sequence[Track], asked: Asked) -> Made:
-    wanted = {"video_id": tracks[0].video["video_id"], "track_id": tracks[0].number}
-    of_them = [ds.field(name) == value for name, value in wanted.items()]
-    rows = asked.output.parts("people").to_table(filter=of_them[0] & of_them[1])
-    return Made(coco.text(tracks[0], rows), LEFT_OUT)
+    return Made(coco.text(tracks[0]), LEFT_OUT)
 
 
 FILLED_IN, LEFT_OUT = "filled in", "left out"
