@@ -232,8 +232,10 @@ def export(
     ] = None,
     endpoint_url: Endpoint = None,
 ) -> None:
-    """Export people to other programs: a file a person, at a constant frame rate. Frames without
-    the person are filled in (bvh, npz), empty (trc) or left out (json, csv).
+    """Export people to other programs, a file a person: export OUT --format bvh --video walk.mp4.
+
+    bvh, npz and trc have a constant frame rate. Frames without the person are filled in (bvh, npz),
+    empty (trc) or left out (json, csv).
     """
     with told():
         from muybridge.export.write import export as written
