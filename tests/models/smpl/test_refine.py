@@ -125,14 +125,24 @@ def errors(joints: Joints, bodies, true) -> tuple[float, float, float]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_bodies_come_nearer_to_the_truth_in_the_picture_in_space_and_in_how_they_move(joints, seed):
-    """Seen in the mean of eight: 16.6 pixels fall to 2.9, 116 mm to 45, 189 mm a frame² to 6."""
+    """Seen in the mean of eight: 16.5 pixels fall to 2.8, 115 mm to 40, 189 mm a frame² to 16."""
     given = track(joints, seed)
     found = done(joints, given)
     before, after = (errors(joints, x, given.true) for x in (given.start, found))
-    assert after[0] < 0.4 * before[0]
-    assert after[1] < 0.7 * before[1]
-    assert after[2] < 0.1 * before[2]
+    assert after[0] < 0.3 * before[0]
+    assert after[1] < 0.5 * before[1]
+    assert after[2] < 0.15 * before[2]
     assert found.error_after < 0.8 * found.error_before
+
+
+def test_what_moves_swiftly_is_not_smoothed_away(joints):
+    """Twice as fast, joints at 2 g in the mean. Seen: 16 pixels fall to 3, 100 mm to 34."""
+    given = track(joints, 1, torch.arange(T) / 15)
+    given = Track(given.true, given.start, given.seen, given.times / 2)
+    before, after = (errors(joints, x, given.true) for x in (given.start, done(joints, given)))
+    assert after[0] < 0.25 * before[0]
+    assert after[1] < 0.5 * before[1]
+    assert after[2] < 0.15 * before[2]
 
 
 def test_what_comes_out_are_rotations_and_one_shape(joints):
@@ -151,8 +161,8 @@ def test_a_detector_that_is_wrong_at_every_fifth_joint_does_no_harm(joints):
     given.seen[wrong] += torch.tensor([250.0, -150, 0])
     before, after = (errors(joints, x, given.true) for x in (given.start, done(joints, given)))
     assert after[0] < 0.5 * before[0]
-    assert after[1] < 0.9 * before[1]
-    assert after[2] < 0.1 * before[2]
+    assert after[1] < 0.6 * before[1]
+    assert after[2] < 0.15 * before[2]
 
 
 def test_an_arm_that_is_never_seen_stays_near_the_start_and_shakes_no_more(joints):
@@ -165,7 +175,7 @@ def test_an_arm_that_is_never_seen_stays_near_the_start_and_shakes_no_more(joint
     assert arms[1].isfinite().all()
     assert (arms[1] - arms[0]).norm(dim=-1).mean() < 0.12
     shaking = [arm.diff(n=2, dim=0).norm(dim=-1).mean() for arm in arms]
-    assert shaking[1] < 0.1 * shaking[0]
+    assert shaking[1] < 0.2 * shaking[0]
 
 
 def test_frames_in_which_nothing_was_seen_go_on_as_those_around_them(joints):
@@ -215,6 +225,15 @@ def test_who_was_not_seen_stays_as_at_the_start(joints, nothing):
     assert found.rotations is given.start.rotations
     assert found.betas is given.start.betas
     assert (found.error_before, found.error_after) == (0, 0)
+
+
+def test_who_starts_behind_the_camera_stays_there(joints):
+    """No picture shows them, so what was seen says nothing of them."""
+    given = track(joints)
+    given.start.translation[:, 2] *= -1
+    found = done(joints, given)
+    assert found.translation is given.start.translation
+    assert found.rotations is given.start.rotations
 
 
 def test_a_start_that_fits_already_is_not_made_worse(joints):

@@ -56,14 +56,18 @@ HINGES = {  # row and column of the rotation, and sign: how far the bone beyond 
 
 @dataclass(frozen=True)
 class Stage:
-    """Say what a stage allows: from ``far`` metres on a joint counts less; ``swift`` is m/s²."""
+    """Say what a stage allows: from ``far`` metres on a joint counts less; ``swift`` is m/s².
+
+    Were ``swift`` no more than what people commonly reach, those who dance would be slowed down:
+    at 20 m/s², movements of 30 m/s² in the mean came out further off than they had started.
+    """
 
     far: float
     swift: float
     steps: int
 
 
-STAGES = (Stage(1.0, 200.0, 30), Stage(0.3, 60.0, 40), Stage(0.1, 20.0, 60))
+STAGES = (Stage(1.0, 200.0, 30), Stage(0.3, 100.0, 40), Stage(0.1, 100.0, 60))
 
 
 @dataclass(frozen=True)
@@ -169,10 +173,13 @@ def sighted(
     focal: float,
     size: tuple[int, int],
 ) -> Seen:
-    """Bring what was seen into focal lengths and seconds; what is no number was not seen."""
+    """Bring what was seen into focal lengths and seconds.
+
+    What is no number was not seen, and nothing was of a body that starts behind the camera.
+    """
     theirs, ours = matched(skeleton)
     places, scores = keypoints[:, theirs, :2].to(start.betas), keypoints[:, theirs, 2]
-    whole = places.isfinite().all(-1)
+    whole = places.isfinite().all(-1) & (start.translation[:, 2:] > NEAREST)
     middle = places.new_tensor(size) / 2
     scores = scores.to(places).nan_to_num().clamp(0, 1) * whole
     return Seen(
