@@ -169,7 +169,19 @@ def results(charts, boxes, start):
 
 
 def test_people_show_the_same_surface(pack, seen):
-    pack.check("result.", results(seen.charts, seen.boxes, "result."))
+    """Where two parts are equally likely up to rounding, which differs by machine, either may."""
+    ours = results(seen.charts, seen.boxes, "result.")
+    assert set(ours) == set(pack.group("result."))
+    for key, values in ours.items():
+        wanted = pack.outputs[key]
+        if key.endswith("box_xywh_int"):
+            assert pack.fault(key, values) == ""
+            continue
+        number, limit = int(key.split(".")[1]), pack.limit("det.fine_segm_grid8")
+        clear = ~ties(seen.charts, number, wanted.shape[-2:], limit)
+        assert clear.mean() > 0.998
+        made = np.where(clear, np.asarray(values, wanted.dtype), wanted)
+        assert pack.fault(key, made) == ""
 
 
 def test_the_product_shows_the_same_people_and_surfaces(pack, network, seen):
