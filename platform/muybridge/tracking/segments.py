@@ -1,0 +1,94 @@
+"""Merge what windows of time say into segments: who does what from when to when.
+
+Windows overlap, and each is judged by itself, so their scores flicker. A moment's score is the mean
+of those of all windows that cover it. A segment of a label opens where its score reaches one bound
+and lasts while it stays above a lower one (hysteresis: Canny, "A Computational Approach to Edge
+Detection", 1986, section VIII); short gaps are closed, and what is short is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+Spans = NDArray[np.int64]
+
+TICK = 1e-6  # seconds that are nothing
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Say when a segment is one: it ``opens`` at a score, ``holds`` down to another.
+
+    Two of one label that are at most ``gap`` seconds apart are one; one that takes less than
+    ``shortest`` seconds is none.
+    """
+
+    opens: float = 0.6
+    holds: float = 0.4
+    gap: float = 0.5
+    shortest: float = 0.5
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Hold a segment: its ``label``, its ``first`` and ``last`` moment, and mean scores (A,)."""
+
+    label: int
+    first: int
+    last: int
+    scores: Floats
+
+
+def covered(windows: Spans, scores: Floats, count: int) -> Floats:
+    """Give each of ``count`` moments the mean score (count, A) of the windows that cover it.
+
+    ``windows`` (N, 2) are moments, end excluded, with scores (N, A). What no window covers gets 0.
+    """
+    total = np.zeros((count + 1, scores.shape[1]))
+    many = np.zeros(count + 1)
+    for sign, moments in ((1, windows[:, 0]), (-1, windows[:, 1])):
+        np.add.at(total, moments, sign * scores)
+        np.add.at(many, moments, sign)
+    many = np.cumsum(many)[:count, None]
+    return np.where(many > 0, np.cumsum(total, 0)[:count] / np.maximum(many, 1), 0)
+
+
+def segments(times: Floats, scores: Floats, rule: Rule = Rule()) -> list[Segment]:
+    """Find the segments of each label in moments at ``times`` (T,), seconds, with scores (T, A).
+
+    They come in order of their first moment. Segments of several labels may overlap. A moment lasts
+    until the next, the last one as long as is usual; nothing lasts through more than ``rule.gap``.
+    """
+    if not len(times):
+        return []
+    usual = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    length = np.append(np.diff(times), usual)
+    length = np.where(length > max(rule.gap, usual), usual, length)
+    found = [
+        Segment(label, first, last, scores[first : last + 1].mean(0))
+        for label in range(scores.shape[1])
+        for first, last in _spans(times, length, scores[:, label], rule)
+        if times[last] + length[last] - times[first] >= rule.shortest - TICK
+    ]
+    return sorted(found, key=lambda segment: (segment.first, segment.label))
+
+
+def _spans(times: Floats, length: Floats, score: Floats, rule: Rule) -> list[tuple[int, int]]:
+    """Find the spans of one label, first and last moment: open, hold, and close short gaps."""
+    held = np.flatnonzero(score >= rule.holds)
+    ends = times[held] + length[held]
+    apart = np.flatnonzero(times[held][1:] - ends[:-1] > TICK) + 1  # not one moment after the other
+    runs = [run for run in np.split(held, apart) if (score[run] >= rule.opens).any()]
+    spans: list[tuple[int, int]] = []
+    for run in runs:
+        first, last = int(run[0]), int(run[-1])
+        if spans and times[first] - times[spans[-1][1]] - length[spans[-1][1]] <= rule.gap + TICK:
+            spans[-1] = (spans[-1][0], last)
+        else:
+            spans.append((first, last))
+    return spans
