@@ -118,7 +118,7 @@ def test_a_limb_from_another_body_hangs_on_this_one(motion):
 
 
 def test_motion_goes_back_and_forth_at_the_ends_of_a_sequence(motion):
-    joints = virtual.moments(motion.only({"rising"}), np.random.default_rng(7), 200, 41, 0.0)
+    joints, _ = virtual.moments(motion.only({"rising"}), np.random.default_rng(7), 200, 41, 0.0)
     height = joints[:, :, 0, 1]
     assert height.min() >= -1e-5
     assert height.max() <= 119 / 60 + 1e-5
@@ -143,6 +143,16 @@ def test_faults_are_as_large_as_said(motion):
     seen = virtual.present(np.random.default_rng(9), shape[:3], toeless)
     assert 0.55 < seen[:, 0, SEEN.index("left_big_toe")].mean() < 0.65
     assert seen[:, :, SEEN.index("left_knee")].all()
+
+
+def test_some_views_are_exact(motion):
+    """Of a body that stands still, an exact view is the same in every moment."""
+    faults = Faults(absent=0, cut=0, toeless=0, ends=0, exact=0.3)
+    seen, _ = virtual.draw(
+        motion.only({"standing"}), np.random.default_rng(10), 4000, faults=faults, bodies=PLAIN
+    )
+    same = np.ptp(seen.reshape(len(seen), TAPS, -1), axis=1).max(1) < 1e-4
+    assert same.mean() == pytest.approx(0.3, abs=0.05)
 
 
 def test_the_same_seed_draws_the_same_views(motion):

@@ -116,9 +116,10 @@ class Faults:
     cut: float = 0.1  # ... in which the legs are
     toeless: float = 0.4  # ... by systems that know no toes
     ends: float = 0.2  # ... that begin or end within the window
+    exact: float = 0.4  # ... in which those joints that are there are where they should be
 
 
-NONE = Faults(0, 0, 0, 0, 0, 0, 0, 0, 0)
+NONE = Faults(0, 0, 0, 0, 0, 0, 0, 0, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,20 @@ class Bodies:
     bent: float = 0.6  # share of windows with bent poses
     mixed: float = 0.5  # share of windows in which a limb moves as in another
     tempo: float = 0.5  # powers of two by which motion is slower or faster
+
+
+@dataclass(frozen=True)
+class Views:
+    """Hold N views over T moments: ``places`` of joints (N, T, 15, 2) and which are ``seen``.
+
+    Places are pixels of a camera whose focal length is 1. ``truth`` (N, T, 18, 3) is metres from
+    the hips' middle in camera axes; ``sequence`` (N,) says of which sequence of motion each is.
+    """
+
+    places: Floats
+    seen: NDArray[np.bool_]
+    truth: Floats
+    sequence: NDArray[np.int64]
 
 
 def draw(
@@ -146,25 +161,40 @@ def draw(
     ``EACH`` views, ``APART`` moments apart, are of one body: most of the work is done once for all.
     """
     starts = np.arange(EACH) * APART
-    longer, count = taps + int(starts[-1]), -(-count // EACH)
-    joints = moments(motion, draw, count, longer, bodies.tempo)
-    joints = varied(mixed(joints, draw, bodies.mixed), draw, bodies)
-    camera, distance = cameras(draw, count)
-    turned = camera.transpose(0, 2, 1)[:, None]
-    truth = mix(BODY18.joints) @ joints[:, starts + taps // 2]
-    truth = (truth - truth[:, :, :1]) @ turned
-    seen3d = mix(SEEN) @ joints + biases(draw, joints, faults.bias)
-    seen3d = seen3d @ turned + distance[:, None, None]
-    places = seen3d[..., :2] / np.maximum(seen3d[..., 2:], 0.2)
-    places = places + trembling(draw, places.shape, faults) / distance[:, 2, None, None, None]
+    drawn = views(motion, draw, -(-count // EACH), taps + int(starts[-1]), faults, bodies)
     windows = starts[:, None] + np.arange(taps)  # (EACH, taps)
-    seen = present(draw, places.shape[:3], faults)[:, windows].reshape(-1, taps, len(SEEN))
-    places = places[:, windows].reshape(-1, taps, len(SEEN), 2)
+    seen = drawn.seen[:, windows].reshape(-1, taps, len(SEEN))
+    places = drawn.places[:, windows].reshape(-1, taps, len(SEEN), 2)
+    truth = drawn.truth[:, starts + taps // 2]
     return normalised(places, seen), truth.reshape(-1, *truth.shape[2:]).astype(np.float32)
 
 
-def moments(motion: Motion, draw: Draw, count: int, taps: int, tempo: float) -> Floats:
-    """Draw windows of motion (count, taps, 20, 3), at some tempo, turned over at random."""
+def views(
+    motion: Motion, draw: Draw, count: int, taps: int, faults: Faults, bodies: Bodies
+) -> Views:
+    """Draw as many bodies, each seen by a camera over ``taps`` moments."""
+    joints, sequence = moments(motion, draw, count, taps, bodies.tempo)
+    joints = varied(mixed(joints, draw, bodies.mixed), draw, bodies)
+    camera, distance = cameras(draw, count)
+    turned = camera.transpose(0, 2, 1)[:, None]
+    moved = (draw.random((count, 1, 1, 1)) >= faults.exact).astype(np.float32)
+    truth = mix(BODY18.joints) @ joints
+    truth = (truth - truth[:, :, :1]) @ turned
+    seen3d = mix(SEEN) @ joints + biases(draw, joints, faults.bias) * moved
+    seen3d = seen3d @ turned + distance[:, None, None]
+    places = seen3d[..., :2] / np.maximum(seen3d[..., 2:], 0.2)
+    trembled = trembling(draw, places.shape, faults) * moved
+    places = places + trembled / distance[:, 2, None, None, None]
+    return Views(places, present(draw, places.shape[:3], faults), truth, sequence)
+
+
+def moments(
+    motion: Motion, draw: Draw, count: int, taps: int, tempo: float
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Draw windows of motion (count, taps, 20, 3), at some tempo, turned over at random.
+
+    Returns the sequence (count,) of each, too.
+    """
     middle = draw.choice(len(motion.joints), count, p=motion.share)
     speed = STEP / FRAME * 2.0 ** draw.uniform(-tempo, tempo, (count, 1))
     at = middle[:, None] + (np.arange(taps) - taps // 2) * speed * draw.choice([-1, 1], (count, 1))
@@ -178,7 +208,7 @@ def moments(motion: Motion, draw: Draw, count: int, taps: int, tempo: float) -> 
     joints = motion.joints[low] * (1 - share) + motion.joints[high] * share
     flipped = draw.random(count) < 0.5
     joints[flipped] = joints[flipped][:, :, MIRRORED] * np.array([-1, 1, 1], np.float32)
-    return joints
+    return joints, motion.sequence[middle]
 
 
 def mixed(joints: Floats, draw: Draw, share: float) -> Floats:
