@@ -168,6 +168,17 @@ def test_points_lie_as_far_off_as_their_covariance_says(views):
     assert np.mean(squared) == pytest.approx(3, rel=0.15)
 
 
+def test_a_weight_of_a_half_is_noise_twice_as_large():
+    """So that all views at a half leave the points as they are and make them half as sure."""
+    points, seen, _ = scene(4, 5)
+    whole, half = (covariance(points, seen, ring(4), np.full((5, 4), w)) for w in (1, 0.5))
+    assert np.allclose(half, 4 * whole)
+    normal = np.linalg.inv(covariance(points, seen, ring(4), np.array([[1, 1, 1, 0.5]] * 5)))
+    without = np.linalg.inv(covariance(points, seen, ring(4), np.array([[1, 1, 1, 0.0]] * 5)))
+    last = np.linalg.inv(whole) / (4 + 5) - without / (4 + 3)  # what the fourth view tells alone
+    assert np.allclose(normal / (4 + 5), without / (4 + 3) + last / 4)
+
+
 def test_noise_beyond_what_was_known_before_shows_in_the_covariance():
     spreads = []
     for noise in (triangulation.NOISE, 3 * triangulation.NOISE):

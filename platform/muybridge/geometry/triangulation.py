@@ -112,7 +112,8 @@ def agreeing(seen: Array, projections: Array, weights: Array, limit: float = LIM
     is least; two stay.
     """
     kept = _shown(seen, weights)
-    while len(bad := np.flatnonzero(_doubtful(seen, projections, kept, limit))):
+    for _ in range(kept.shape[1] - 2):
+        bad = np.flatnonzero(_doubtful(seen, projections, kept, limit))
         mine = projections if projections.ndim == 3 else projections[bad]
         errors = []
         for view in range(kept.shape[1]):
