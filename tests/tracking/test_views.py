@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from muybridge.geometry.cameras import projected
 from muybridge.tracking.views import MEMORY, Matcher, _packed
@@ -74,6 +76,28 @@ def test_rays_that_meet_in_a_body_of_no_human_size_are_no_person(body):
     assert told(Matcher(CAMERAS).update(0.0, shown(3 * body))) == [[-1]] * 4
 
 
+def test_two_views_from_nearly_one_place_do_not_make_a_person(body):
+    """From 2° apart it is not told how far off somebody is; a third view tells."""
+    from_middle = Rotation.from_rotvec([0, 0, np.radians(2)]).as_matrix()
+    beside = replace(CAMERAS[0], rotation=CAMERAS[0].rotation @ from_middle)
+    near = [CAMERAS[0], beside, CAMERAS[1]]
+    seen = [np.insert(projected([camera], body[None])[..., 0, :], 2, 1, -1) for camera in near]
+    assert told(Matcher(near).update(0.0, [*seen[:2], seen[2][:0]])) == [[-1], [-1], []]
+    assert told(Matcher(near).update(0.0, seen)) == [[0]] * 3
+
+
+def test_rays_that_would_meet_behind_the_cameras_are_no_person(body):
+    """The cameras are turned about, and see where their rays' other ends would meet in a body."""
+    turned, seen = [], []
+    for camera in CAMERAS:
+        rotation = np.diag([-1.0, 1, -1]) @ camera.rotation
+        turned.append(replace(camera, rotation=rotation, translation=-rotation @ camera.place))
+        mirrored = 2 * camera.place - body[None]
+        seen.append(np.insert(projected([turned[-1]], mirrored)[..., 0, :], 2, 1, -1))
+    assert np.isfinite(seen).all()
+    assert told(Matcher(turned).update(0.0, seen)) == [[-1]] * 4
+
+
 def test_joints_without_a_score_do_not_count(body):
     seen = shown(body)
     for view, at in enumerate((0, 5, 10, 15)):
@@ -84,8 +108,8 @@ def test_joints_without_a_score_do_not_count(body):
 
 
 def test_who_walks_on_unseen_is_known_again_for_a_while(body):
-    """At 1.5 m/s, away for 0.6 s; and for longer than is remembered."""
-    matcher, step = Matcher(CAMERAS), np.array([1.5, 0, 0])
+    """At 4 m/s, away for 0.6 s; and for longer than is remembered."""
+    matcher, step = Matcher(CAMERAS), np.array([4.0, 0, 0])
     for time in np.arange(10) / 10:
         ids = matcher.update(time, shown(body + step * (time - 1)))
     assert told(ids) == [[0]] * 4

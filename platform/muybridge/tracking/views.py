@@ -145,9 +145,11 @@ def _chosen(
     alone = members.sum(1) < 2
     new = np.where(alone | ~_bodily(joints), -1.0, explained - 1)
     reach = REACH + SPEED * np.array([time - body.time for body in bodies])
-    again = explained[:, None] + 1 - _apart(joints, expected) / reach
+    apart = _apart(joints, expected) / reach
+    again = explained[:, None] + 1 - apart
     again[alone] -= 1  # the distance is that of the prediction from itself, and tells nothing
-    worth = np.column_stack([new, np.where(_bodily(joints)[:, None] | alone[:, None], again, -1)])
+    again[(apart > 1) | ~(alone | _bodily(joints))[:, None]] = -1
+    worth = np.column_stack([new, again])
     return [
         (np.flatnonzero(members[row]), np.where(alone[row], np.nan, joints[row]), column - 1)
         for row, column in _packed(members, worth)

@@ -1,0 +1,187 @@
+"""Measure how surely people are told apart across cameras, and how well points are found, as JSON.
+
+python tests/benchmarks/views.py DATA [--frames 40] [--rounds 2]
+
+DATA holds ``cmu_mocap_joints`` and ``pose2sim_balancing``. People of motion capture walk about
+among virtual cameras and are seen as detectors see them (tests/tracking/scenes.py). ``right``: of
+pairs of detections of different views that are said to be one person, how many are; ``found``: of
+pairs that are, how many are said to be; ``changes``: how often a person's number changes. Of the
+real footage: how many of the man's detections have his number, and how many of others. Then: by
+how much random points are missed, whose views are wrong at random, by each rule of leaving views
+out; and how much lengths of the real man's limbs vary by it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from muybridge.geometry.cameras import Camera, projected, projections, undistorted
+from muybridge.geometry.triangulation import agreeing, consensus, linear, refine
+from muybridge.tracking.views import Matcher
+from muybridge.video.calibration import read
+from tracking.scenes import RATE, Detector, cameras, changes, detected, motions, pairs, people
+
+HARDER = {
+    "as detectors are": Detector(),
+    "noise twice as large": Detector(noise=0.05),
+    "a quarter overlooked": Detector(miss=0.25),
+    "one false a picture": Detector(false=1.0),
+}
+LIMBS = ((11, 13), (13, 15), (12, 14), (14, 16), (5, 7), (7, 9), (6, 8), (8, 10), (11, 12), (5, 6))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=2)
+    options = parser.parse_args()
+    moving = motions(options.data)
+    report = {
+        "scenes": [
+            scene(count, views, Detector(), moving, options.frames, options.rounds)
+            for count in range(1, 7)
+            for views in (3, 4, 5, 8)
+        ],
+        "harder, 4 people in 4 views": {
+            name: scene(4, 4, detector, moving, options.frames, 2 * options.rounds)
+            for name, detector in HARDER.items()
+        },
+        "real footage": footage(options.data / "pose2sim_balancing"),
+        "points with wrong views, mm": wrong_views(),
+    }
+    print(json.dumps(report, indent=1))
+
+
+def scene(
+    count: int,
+    views: int,
+    detector: Detector,
+    moving: list[np.ndarray],
+    frames: int,
+    rounds: int,
+) -> dict[str, Any]:
+    """Match people in scenes of so many people and views."""
+    totals, switched, spent = np.zeros(3), 0, 0.0
+    for number in range(rounds):
+        random = np.random.default_rng((count, views, number))
+        stand = cameras(views, random)
+        made = detected(people(count, frames, moving, random), stand, random, detector)
+        matcher, start = Matcher(stand), time.process_time()
+        found = [matcher.update(frame / RATE, seen) for frame, seen in enumerate(made.seen)]
+        spent += time.process_time() - start
+        totals += np.sum([pairs(*each) for each in zip(found, made.who, strict=True)], 0)
+        switched += changes(found, made.who)
+    matched, same, both = totals
+    return {
+        "people": count,
+        "views": views,
+        "right": round(both / matched, 4),
+        "found": round(both / same, 4),
+        "changes": switched,
+        "person_frames": count * frames * rounds,
+        "cpu_ms_a_frame": round(1000 * spent / frames / rounds, 1),
+    }
+
+
+def footage(folder: Path) -> dict[str, Any]:
+    """Match people of the real footage, and see what each rule makes of the man's joints."""
+    stand, matcher = read(folder / "calibration"), Matcher(read(folder / "calibration"))
+    his, others, joints = list[int](), list[int](), np.zeros((100, 25, 4, 3))
+    for frame in range(100):
+        seen = _detections(folder / "openpose_json", frame)
+        ids = matcher.update(frame / 60, seen)
+        chosen = _detections(folder / "openpose_json_associated", frame)
+        for view, right in enumerate(chosen):
+            mine = (
+                (seen[view] == right[:1]).all((1, 2))
+                if len(right)
+                else np.zeros(len(seen[view]), bool)
+            )
+            his += ids[view][mine].tolist()
+            others += ids[view][~mine].tolist()
+            joints[frame, :, view] = right[0] if len(right) else 0
+    most = int(np.bincount([number for number in his if number >= 0]).argmax())
+    return {
+        "the man's": len(his),
+        "with his number": his.count(most),
+        "others'": len(others),
+        "with his number though not his": others.count(most),
+        "limb lengths' deviation, mm": limbs(stand, joints),
+    }
+
+
+def limbs(stand: tuple[Camera, ...], joints: np.ndarray) -> dict[str, float]:
+    """Measure the standard deviation of limb lengths over the frames, for each rule and limit."""
+    flat = joints.reshape(-1, len(stand), 3)
+    seen, matrices = undistorted(stand, flat[..., :2]), projections(stand)
+    weights = np.where(flat[..., 2] > 0.3, flat[..., 2], 0)
+    report = {"all views": weights}
+    for limit in (15.0, 20.0, 30.0, 50.0):
+        report[f"left out above {limit:.0f} px"] = agreeing(seen, matrices, weights, limit)
+        report[f"consensus within {limit:.0f} px"] = consensus(seen, matrices, weights, limit)
+    return {name: _deviation(seen, matrices, kept) for name, kept in report.items()}
+
+
+def _deviation(seen: np.ndarray, matrices: np.ndarray, weights: np.ndarray) -> float:
+    points = refine(linear(seen, matrices, weights), seen, matrices, weights).reshape(100, 25, 3)
+    lengths = [np.linalg.norm(points[:, a] - points[:, b], axis=1) for a, b in LIMBS]
+    return round(float(1000 * np.nanstd(lengths, axis=1).mean()), 1)
+
+
+def wrong_views(count: int = 2000) -> list[dict[str, Any]]:
+    """Miss random points: mean of the nearest 95 %, by rule, number of views and share wrong."""
+    report = []
+    for views in (4, 5, 8):
+        for share in (0.0, 0.05, 0.15, 0.3):
+            random = np.random.default_rng((views, int(100 * share)))
+            stand = cameras(views, random)
+            points = random.uniform((-1, -1, 0), (1, 1, 2), (count, 3))
+            seen = undistorted(stand, projected(stand, points))
+            seen += random.normal(0, 5, seen.shape)
+            wrong = random.random((count, views)) < share
+            turn = random.uniform(0, 2 * np.pi, wrong.shape)
+            away = random.uniform(50, 300, wrong.shape) * wrong
+            seen += away[..., None] * np.stack([np.cos(turn), np.sin(turn)], -1)
+            weights, matrices = np.ones((count, views)), projections(stand)
+            kept = {
+                "all": weights,
+                "left out above 30 px": agreeing(seen, matrices, weights, 30.0),
+                "consensus within 30 px": consensus(seen, matrices, weights, 30.0),
+            }
+            off = {
+                name: 1000 * np.linalg.norm(_refined(seen, matrices, each) - points, axis=1)
+                for name, each in kept.items()
+            }
+            means = {
+                name: round(float(np.sort(o)[: 95 * count // 100].mean()), 1)
+                for name, o in off.items()
+            }
+            report.append({"views": views, "share wrong": share, **means})
+    return report
+
+
+def _refined(seen: np.ndarray, matrices: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return refine(linear(seen, matrices, weights), seen, matrices, weights)
+
+
+def _detections(folder: Path, frame: int) -> list[np.ndarray]:
+    """Read OpenPose's people of a frame in each view (P, 25, 3), pixel centres at +0.5."""
+    found = []
+    for view in sorted(folder.iterdir()):
+        people_ = json.loads(sorted(view.iterdir())[frame].read_text())["people"]
+        points = [p["pose_keypoints_2d"] for p in people_ if p.get("pose_keypoints_2d")]
+        found.append(np.array(points, float).reshape(-1, 25, 3) + np.array([0.5, 0.5, 0]))
+    return found
+
+
+if __name__ == "__main__":
+    main()
