@@ -29,7 +29,7 @@ from muybridge.geometry.cameras import Camera
 Array = NDArray[np.floating[Any]]
 Ids = NDArray[np.int32]
 
-NEAR = 0.15  # metres between a joint and a ray from which they have nothing to do with each other
+NEAR = 0.18  # metres between a joint and a ray from which they have nothing to do with each other
 FITS = 0.5  # mean squared distance, in those units, up to which a detection may be a person's
 SURE = 0.1  # score from which a joint counts
 JOINTS = 4  # that two views must share
@@ -37,6 +37,7 @@ ANGLE = np.radians(4)  # between two rays, below which where they meet is not to
 SPREAD = 0.12, 0.9  # metres (root mean square) by which a body's joints lie around their middle
 REACH = 0.4  # metres within which a known person is looked for ...
 SPEED = 2.0  # ... and how many more for each second since
+HABIT = 2.0  # views that it is worth to stand just where somebody known is expected
 MEMORY = 1.0  # seconds for which one who is not seen is remembered
 FIRM = 0.7  # share of the old velocity that is kept
 
@@ -146,8 +147,8 @@ def _chosen(
     new = np.where(alone | ~_bodily(joints), -1.0, explained - 1)
     reach = REACH + SPEED * np.array([time - body.time for body in bodies])
     apart = _apart(joints, expected) / reach
-    again = explained[:, None] + 1 - apart
-    again[alone] -= 1  # the distance is that of the prediction from itself, and tells nothing
+    again = explained[:, None] + HABIT * (1 - apart)
+    again[alone] -= HABIT  # the distance is that of the prediction from itself, and tells nothing
     again[(apart > 1) | ~(alone | _bodily(joints))[:, None]] = -1
     worth = np.column_stack([new, again])
     return [
