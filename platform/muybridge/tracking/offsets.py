@@ -26,6 +26,7 @@ MOST = 1.0  # seconds by which clocks may differ
 NEAR = 0.15  # metres; rays that pass further from each other count as if so far
 SURE = 0.3  # score from which a joint counts
 PARTS = 8  # of the time, each left out once, to see how much the offset depends on it
+TOO_SURE = 2.0  # by how much the jackknife is, here (tests/benchmarks/views.py)
 LEAST = 50  # pairs of rays that must be compared at an offset
 UNKNOWN = 1e3  # seconds of spread that stand for not knowing
 
@@ -103,8 +104,8 @@ def _lag(
     each = np.array([_lowest(shifts, *part) for part in zip(*(w.T for w in without), strict=True)])
     if not np.isfinite([best, *each]).all():
         return 0.0, UNKNOWN
-    jackknife = (PARTS - 1) * np.mean((each - each.mean()) ** 2)
-    return best, float(np.sqrt(jackknife + (step / 8) ** 2))
+    jackknife = np.sqrt((PARTS - 1) * np.mean((each - each.mean()) ** 2))
+    return best, float(np.hypot(TOO_SURE * jackknife, step / 8))
 
 
 def _at(wanted: Array, times: Array, rays: Array) -> Array:
