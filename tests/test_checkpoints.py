@@ -185,7 +185,7 @@ def test_safetensors_cut_off_or_with_a_huge_header_are_refused(tmp_path):
         (b"", "the file is empty"),
         (b"\n<!DOCTYPE html><html>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
-        (b"\x89HDF\r\n\x1a\n", "HDF5"),
+        (b"\x89HDF\r\n\x1a\n", "fetch it again"),
         (b"\x1f\x8b\x08", "unpack it"),
         (b"hello world", r"it starts with b'hello wo'; can be read: torch zip, torch legacy"),
         (b"P", "no model file"),

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from muybridge.containers import caffe, numpy_files, pickled, torch_files
+from muybridge.containers import caffe, hdf5, numpy_files, pickled, torch_files
 from muybridge.errors import CheckpointError, listed
 
 Tensors = dict[str, torch.Tensor]
@@ -51,7 +51,8 @@ class Layout:
     must match a row or one of ``ignored``, and every row a tensor. No rows mean the same names.
 
     ``check`` lists what is wrong with the file's tensors that names and shapes do not tell.
-    ``completion`` is for files of which some lack what stands in another one.
+    ``completion`` is for files of which some lack what stands in another one. ``prepared`` takes
+    from the file's tensors what only some of its kind have; done again, it changes nothing.
     """
 
     network: Callable[[], nn.Module]
@@ -59,6 +60,7 @@ class Layout:
     ignored: tuple[str, ...] = ()
     check: Callable[[Tensors], list[str]] = lambda tensors: []
     completion: Completion | None = None
+    prepared: Callable[[Tensors], Tensors] = lambda tensors: tensors
 
 
 def read(path: Path) -> Tensors:
@@ -114,6 +116,7 @@ def renamed(tensors: Tensors, layout: Layout) -> Tensors:
 
     The file's own tensors are not copied.
     """
+    tensors = layout.prepared(tensors)
     ours, strangers = _matched(tensors, layout)
     faults = [f"{name}: no row of the table is for it" for name in strangers]
     faults += [f"{row!r}: no tensor is for this row" for row in _idle(tensors, layout)]
@@ -128,6 +131,7 @@ def filled(tensors: Tensors, layout: Layout) -> nn.Module:
 
     CheckpointError lists every fault at once, in the network's own order.
     """
+    tensors = layout.prepared(tensors)
     network = layout.network()
     own = network.state_dict()
     ours, strangers = _matched(tensors, layout)
@@ -162,6 +166,7 @@ STARTS = {  # what a file starts with
     rb"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19": "torch legacy",
     rb"\x80[\x02-\x05]|\([dl]p|[}\]]q|c[\w.]+\n\w+\n": "pickle",
     rb"\x93NUMPY": "npy",
+    rb"\x89HDF\r\n\x1a\n": "hdf5",
     rb".{6}\x00\x00\{": "safetensors",
     rb"\x0a[^\x00]|\xa2\x06|\x12": "caffemodel",
 }
@@ -171,13 +176,13 @@ READERS: dict[str, Callable[[Path], Tensors]] = {
     "pickle": pickled.read,
     "npy": numpy_files.read_one,
     "npz": numpy_files.read_archive,
+    "hdf5": hdf5.read,
     "safetensors": _safetensors,
     "caffemodel": caffe.read,
 }
 OTHERS = {  # what people have instead of a model
     "a web page, so the address did not give the file": rb"\s*<(!doctype|html|\?xml)",
     "a pointer of Git LFS, to be fetched with git lfs pull": rb"version https://git-lfs",
-    "HDF5, which none of the models here comes in": rb"\x89HDF",
     "packed with gzip: unpack it first": rb"\x1f\x8b",
 }
 

@@ -94,6 +94,7 @@ VIBE_DATA = (  # what VIBE's scripts/prepare_data.sh fetches, a page that asks b
     "take vibe_data/{} out of it"
 )
 SPIN_DATA = "unpack http://visiondata.cis.upenn.edu/spin/data.tar.gz, take data/{} out of it"
+SPNET = "https://github.com/dluvizon/deephar"
 OPENMMLAB = "https://openmmlab-share.oss-cn-hangzhou.aliyuncs.com/mmhuman3d/models/{}"
 NONCOMMERCIAL = (
     "academic or non-profit organizations may use it for noncommercial research, see "
@@ -185,6 +186,12 @@ def _vibe(name: str, model: str, place: str) -> File:
     )
 
 
+def _spnet(name: str, model: str, file: str) -> File:
+    """Describe a file of SPNet's authors, of which no address is known to give it by itself."""
+    by_hand = f"see {SPNET}, take {file} from there"
+    return File(name, model, file, (), "", 0, "MIT (deephar)", by_hand=by_hand)
+
+
 def _spin(name: str, model: str, file: str, version: str) -> File:
     """Describe a file that comes with SPIN; OpenMMLab hands on each of them by itself."""
     urls = (f"{OPENMMLAB.format(file)}?versionId={version}",)
@@ -274,6 +281,8 @@ FILES = {
             "smpl_mean_params.npz",
             "CAEQHhiBgICN6M3V6xciIDU1MzUzNjZjZGNiOTQ3OWJiZTJmNThiZmY4NmMxMTM4",
         ),
+        _spnet("spnet_ntu", "SPNet, 3-D, 60 actions (NTU)", "weights_3dp+ntu_ar_062.hdf5"),
+        _spnet("spnet_penn", "SPNet, 2-D, 15 actions (Penn)", "weights_mpii+penn_ar_028.hdf5"),
     )
 }
 

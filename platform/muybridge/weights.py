@@ -47,11 +47,12 @@ def layout(name: str) -> Layout:
     """Say how the file's tensors become the network's."""
     from muybridge.models.densepose import checkpoint as densepose
     from muybridge.models.detector import checkpoint as detector
+    from muybridge.models.multitask import checkpoint as multitask
     from muybridge.models.openpose import checkpoint as openpose
     from muybridge.models.smpl import checkpoint as smpl
     from muybridge.models.vibe import checkpoint as vibe
 
-    systems = (densepose, detector, openpose, smpl, vibe)
+    systems = (densepose, detector, multitask, openpose, smpl, vibe)
     return {k: v for system in systems for k, v in system.LAYOUTS.items()}[known(name).name]
 
 
@@ -307,8 +308,9 @@ def _advice(file: File) -> str:
     """Say what to do to get a file."""
     about = ", ".join(part for part in (published.size(file.bytes), file.licence) if part)
     if not file.urls:
+        terms = f"; its terms: {file.terms}" if file.terms else ""
         return (
-            f"{file.name} ({about}) is not here and cannot be fetched; its terms: {file.terms}. "
+            f"{file.name} ({about}) is not here and cannot be fetched{terms}. "
             f"To have it, {file.place}"
         )
     if not file.terms:

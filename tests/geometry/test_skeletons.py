@@ -13,6 +13,8 @@ def test_skeletons_have_the_number_of_joints_in_their_name():
         "body25": 25,
         "body18": 18,
         "h36m17": 17,
+        "pa16": 16,
+        "pa17": 17,
     }
 
 

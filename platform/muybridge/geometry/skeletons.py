@@ -97,8 +97,20 @@ H36M17 = _skeleton(
     "thorax-right_shoulder-right_elbow-right_wrist",
 )
 
+PA_JOINTS = (
+    "mid_hip thorax neck head_top right_shoulder left_shoulder right_elbow left_elbow right_wrist "
+    "left_wrist right_hip left_hip right_knee left_knee right_ankle left_ankle"
+)
+PA_LIMBS = (
+    "thorax-right_shoulder-right_elbow-right_wrist thorax-left_shoulder-left_elbow-left_wrist "
+    "mid_hip-right_hip-right_knee-right_ankle mid_hip-left_hip-left_knee-left_ankle"
+)
+PA16 = _skeleton("pa16", PA_JOINTS, f"mid_hip-thorax-neck-head_top {PA_LIMBS}")
+PA17 = _skeleton("pa17", f"{PA_JOINTS} spine", f"mid_hip-spine-thorax-neck-head_top {PA_LIMBS}")
+
 SKELETONS = {
-    skeleton.name: skeleton for skeleton in (BLAZEPOSE33, COCO17, COCO18, BODY25, BODY18, H36M17)
+    skeleton.name: skeleton
+    for skeleton in (BLAZEPOSE33, COCO17, COCO18, BODY25, BODY18, H36M17, PA16, PA17)
 }
 
 
