@@ -95,6 +95,7 @@ VIBE_DATA = (  # what VIBE's scripts/prepare_data.sh fetches, a page that asks b
 )
 SPIN_DATA = "unpack http://visiondata.cis.upenn.edu/spin/data.tar.gz, take data/{} out of it"
 SPNET = "https://github.com/dluvizon/deephar"
+TRIANGULATION = "https://github.com/karfly/learnable-triangulation-pytorch"
 OPENMMLAB = "https://openmmlab-share.oss-cn-hangzhou.aliyuncs.com/mmhuman3d/models/{}"
 NONCOMMERCIAL = (
     "academic or non-profit organizations may use it for noncommercial research, see "
@@ -198,6 +199,13 @@ def _spin(name: str, model: str, file: str, version: str) -> File:
     return File(name, model, file, urls, "", 0, SPIN, by_hand=SPIN_DATA.format(file))
 
 
+def _triangulation(name: str, model: str, place: str) -> File:
+    """Describe a file of learnable triangulation: a folder on a drive that its page links to."""
+    by_hand = f"follow the links to the authors' files at {TRIANGULATION}, take {place}"
+    terms = f"MIT, see {TRIANGULATION}/blob/master/LICENSE; Human3.6M, which taught it, has its own"
+    return File(name, model, f"{name}.pth", (), "", 0, "MIT", terms, by_hand=by_hand)
+
+
 FILES = {
     file.name: file
     for file in (
@@ -280,6 +288,16 @@ FILES = {
             "SMPL, the mean body",
             "smpl_mean_params.npz",
             "CAEQHhiBgICN6M3V6xciIDU1MzUzNjZjZGNiOTQ3OWJiZTJmNThiZmY4NmMxMTM4",
+        ),
+        _triangulation(
+            "human36m_alg_10-04-2019",
+            "Learnable triangulation, algebraic",
+            "human36m_alg_10-04-2019/checkpoints/0060/weights.pth",
+        ),
+        _triangulation(
+            "pose_resnet_4.5_pixels_human36m",
+            "Learnable triangulation, the backbone alone",
+            "pose_resnet_4.5_pixels_human36m.pth",
         ),
         _spnet("spnet_ntu", "SPNet, 3-D, 60 actions (NTU)", "weights_3dp+ntu_ar_062.hdf5"),
         _spnet("spnet_penn", "SPNet, 2-D, 15 actions (Penn)", "weights_mpii+penn_ar_028.hdf5"),

@@ -50,9 +50,10 @@ def layout(name: str) -> Layout:
     from muybridge.models.multitask import checkpoint as multitask
     from muybridge.models.openpose import checkpoint as openpose
     from muybridge.models.smpl import checkpoint as smpl
+    from muybridge.models.triangulation import checkpoint as triangulation
     from muybridge.models.vibe import checkpoint as vibe
 
-    systems = (densepose, detector, multitask, openpose, smpl, vibe)
+    systems = (densepose, detector, multitask, openpose, smpl, triangulation, vibe)
     return {k: v for system in systems for k, v in system.LAYOUTS.items()}[known(name).name]
 
 

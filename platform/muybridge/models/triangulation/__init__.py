@@ -1,0 +1,1 @@
+"""Joints in space from pictures of several cameras at once (Iskakov et al., ICCV 2019)."""
