@@ -92,8 +92,8 @@ def test_a_faulty_file_is_refused_with_every_fault(pack, tmp_path):
     assert str(caught.value).splitlines() == [
         "Spnet: 6 of 473 tensors do not fit",
         "  stem.residuals.0.inner_norm.bias: the checkpoint lacks it",
-        "  units.1_2.prediction.heat.weight: checkpoint (16, 480, 1, 1), model (17, 480, 1, 1)",
-        "  units.2_0.prediction.depth.weight: the checkpoint lacks it",
+        "  units.down1_2.prediction.heat.weight: checkpoint (16, 480, 1, 1), model (17, 480, 1, 1)",
+        "  units.up2_0.prediction.depth.weight: the checkpoint lacks it",
         "  dense_1.weight: the model has no such tensor",
         "  res1_bn1.alpha: the model has no such tensor",
         "  act9_action_v_conv0.weight: the model has no such tensor",

@@ -23,7 +23,7 @@ def seen(pack, request):
         return lambda module, inputs, output: between.setdefault(name, output)
 
     network.stem.register_forward_hook(keep("stem"))
-    network.units["1_1"].prediction.register_forward_hook(keep("maps"))
+    network.units["down1_1"].prediction.register_forward_hook(keep("maps"))
     for number, block in network.actions.items():
         for head, layer in enumerate(block.heads):
             layer.register_forward_hook(keep(f"action_maps_act{number}_action_pred_conv2h{head}"))

@@ -56,6 +56,10 @@ ACTION = (
 )
 # fmt: on
 Table = tuple[tuple[str, str], ...]
+WAYS = (  # which pyramids go down, and how theirs and ours are called
+    (True, "dp{}", "_du{}", "down{}_{}"),
+    (False, "up{}", "_uu{}", "up{}_{}"),
+)
 FIXED = tuple(
     f"{{}}_xy{number}_{axis}{part}"
     for number in ("", "2")
@@ -67,23 +71,23 @@ FIXED = tuple(
 def table(config: Config) -> Table:
     """Give the rows for a network's file: of several that fit a name the first counts."""
     rows = [("conv1", "stem.first"), *_under("res{}_", "stem.residuals.{}", RESIDUAL)]
-    for down, way, level in ((True, "dp{}", "_du{}"), (False, "up{}", "_uu{}")):
+    for down, way, level, ours in WAYS:
         places = [place for place in config.places if place[0] % 2 == down]
         acts = [place for place in config.acts if place[0] % 2 == down]
         if not places:
             continue
         if set(acts) - {config.acts[0]}:
-            rows += _under(f"{way}{level}_action_r0_", "steps.{}_{}", SEPARABLE)
-        rows += _under(f"{way}{level}_r0_", "units.{}_{}.step", PROJECTED)
-        rows += _under(f"{way}_pb{{}}_r1_", "units.{}_{}.prediction.first", SEPARABLE)
+            rows += _under(f"{way}{level}_action_r0_", f"steps.{ours}", SEPARABLE)
+        rows += _under(f"{way}{level}_r0_", f"units.{ours}.step", PROJECTED)
+        rows += _under(f"{way}_pb{{}}_r1_", f"units.{ours}.prediction.first", SEPARABLE)
         prediction = (*PREDICTION, *(DEPTH if config.dimensions == 3 else ()))
         if config.replica and acts:
             prediction += tuple(
-                (f"{theirs}_replica", f"own_{ours}")
-                for theirs, ours in prediction
-                if ours in ("heat", "depth")
+                (f"{theirs}_replica", f"own_{maps}")
+                for theirs, maps in prediction
+                if maps in ("heat", "depth")
             )
-        rows += _under(f"{way}_pb{{}}_", "units.{}_{}.prediction", prediction)
+        rows += _under(f"{way}_pb{{}}_", f"units.{ours}.prediction", prediction)
     rows += _under("act{}_action_r1_", "actions.{}.pose", RESIDUAL)
     rows += _under("act{}_action_r2_", "actions.{}.both", RESIDUAL)
     return tuple(rows + _under("act{}_action_", "actions.{}", ACTION))

@@ -356,8 +356,8 @@ def step(config: Config) -> SeparableResidual:
 
 
 def named(place: tuple[int, int]) -> str:
-    """Name a pyramid's level, as modules are named."""
-    return "{}_{}".format(*place)
+    """Name a pyramid's level, as modules are named: by which way it goes, and by its numbers."""
+    return f"{'down' if place[0] % 2 else 'up'}{place[0]}_{place[1]}"
 
 
 def conv(
