@@ -295,6 +295,11 @@ FILES = {
             "human36m_alg_10-04-2019/checkpoints/0060/weights.pth",
         ),
         _triangulation(
+            "human36m_vol_softmax_10-08-2019",
+            "Learnable triangulation, volumetric",
+            "human36m_vol_softmax_10-08-2019/checkpoints/0040/weights.pth",
+        ),
+        _triangulation(
             "pose_resnet_4.5_pixels_human36m",
             "Learnable triangulation, the backbone alone",
             "pose_resnet_4.5_pixels_human36m.pth",

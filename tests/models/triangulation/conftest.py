@@ -14,6 +14,7 @@ import torch
 
 from muybridge import checkpoints
 from muybridge.models.triangulation.checkpoint import LAYOUTS
+from muybridge.models.triangulation.volumetric import Space
 
 Arrays = Mapping[str, Any]
 TO_METRES = torch.tensor([1000, 1000, 1000, 1.0], dtype=torch.float64)
@@ -58,3 +59,18 @@ def algebraic_pack(golden: Path, synthetic: Callable[[Path], Arrays]) -> Pack:
 def algebraic(algebraic_pack: Pack) -> Any:
     """The algebraic network with the pack's numbers."""
     return checkpoints.filled(algebraic_pack.tensors, LAYOUTS["human36m_alg_10-04-2019"])
+
+
+@pytest.fixture(scope="session")
+def volumetric_pack(golden: Path, synthetic: Callable[[Path], Arrays]) -> Pack:
+    return _pack(golden / "triangulation_volumetric", synthetic)
+
+
+@pytest.fixture(scope="session")
+def volumetric(volumetric_pack: Pack) -> Any:
+    """The volumetric network with the pack's numbers and its 32 cells along an edge."""
+    network: Any = checkpoints.filled(
+        volumetric_pack.tensors, LAYOUTS["human36m_vol_softmax_10-08-2019"]
+    )
+    network.space = Space(cells=volumetric_pack.manifest["config"]["volume_size"])
+    return network

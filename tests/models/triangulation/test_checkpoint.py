@@ -9,6 +9,7 @@ from muybridge import checkpoints, weights
 from muybridge.errors import CheckpointError
 from muybridge.models.triangulation.checkpoint import LAYOUTS
 from muybridge.models.triangulation.model import Algebraic, Backbone
+from muybridge.models.triangulation.volumetric import Volumetric
 
 NAME = "human36m_alg_10-04-2019"
 
@@ -26,6 +27,28 @@ def test_the_algebraic_networks_file_fills_it(algebraic_pack, tmp_path, start):
         (network.backbone.stages[2][35].bn3.running_var, "backbone.layer3.35.bn3.running_var"),
         (network.backbone.heatmaps.bias, "backbone.final_layer.bias"),
         (network.confidences.head[4].bias, "backbone.alg_confidences.head.4.bias"),
+    ):
+        assert torch.equal(ours, theirs[name])
+
+
+@pytest.mark.golden
+def test_the_volumetric_networks_file_fills_it(volumetric_pack):
+    theirs = {"module." + n: t for n, t in volumetric_pack.tensors.items()}
+    network = checkpoints.filled(theirs, LAYOUTS["human36m_vol_softmax_10-08-2019"])
+    assert isinstance(network, Volumetric)
+    inside = "module.volume_net.encoder_decoder"
+    for ours, name in (
+        (network.narrow.bias, "module.process_features.0.bias"),
+        (network.network.middle.skips[1].branch[3].bias, f"{inside}.skip_res2.res_branch.3.bias"),
+        (
+            network.network.middle.encoders[4].branch[0].bias,
+            f"{inside}.encoder_res5.res_branch.0.bias",
+        ),
+        (
+            network.network.middle.upsampling[0][0].weight,
+            f"{inside}.decoder_upsample1.block.0.weight",
+        ),
+        (network.network.last.bias, "module.volume_net.output_layer.bias"),
     ):
         assert torch.equal(ours, theirs[name])
 
