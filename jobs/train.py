@@ -1,4 +1,4 @@
-"""Train a network: DensePose, or first the teacher that fills in for it; a lifter; or VIBE.
+"""Train a network: DensePose, or first its teacher; a lifter; VIBE; or the multi-task network.
 
     python jobs/train.py teacher PICTURES ANNOTATIONS --out runs/teacher
     python jobs/train.py densepose PICTURES ANNOTATIONS --out runs/student \\
@@ -6,11 +6,13 @@
     python jobs/train.py lifter MOTION.npz --out runs/frame --taps 1 --batch 2
     python jobs/train.py lifter MOTION.npz --out runs/track --start runs/frame/lifter.safetensors
     python jobs/train.py vibe TRACKS MOCAP --out runs/vibe --weights FILES
+    python jobs/train.py multitask CLIPS --out runs/multitask --classes 3
 
 The same command takes up a run that was cut off. A trained network is written under its authors'
 names, so that it is used like a published file: `--weights runs/student/MODEL.safetensors`.
 """
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -20,12 +22,16 @@ from torch import nn
 from torch.optim import SGD, Adam
 
 from muybridge import checkpoints, weights
+from muybridge.errors import InputError, listed
 from muybridge.geometry.smpl import Body, Joints
 from muybridge.models.densepose import annotations, losses, training
 from muybridge.models.densepose.model import DensePose
 from muybridge.models.densepose.teacher import Lessons, Teacher, taught
 from muybridge.models.lifter import predict, virtual
 from muybridge.models.lifter import training as lifting
+from muybridge.models.multitask import checkpoint as multitasking
+from muybridge.models.multitask import training as acting
+from muybridge.models.multitask.model import NTU, PENN, SMALL
 from muybridge.models.vibe import examples
 from muybridge.models.vibe import training as moving
 from muybridge.models.vibe.model import Generator, Hmr
@@ -34,6 +40,7 @@ from muybridge.run.train import Course, Trained, train
 from muybridge.terminal import told
 
 VIBE = "vibe_wo_3dpw"  # the name under which a generator is written
+SIZES = {"small": SMALL, "spnet_ntu": NTU, "spnet_penn": PENN}
 # fmt: off
 Pictures = Annotated[Path, typer.Argument(help="The folder of the pictures.")]
 Records = Annotated[Path, typer.Argument(help="COCO DensePose annotations (JSON).")]
@@ -62,6 +69,13 @@ Stride = Annotated[int, typer.Option(min=1, help="Frames from one window of a tr
 Pace = Annotated[float, typer.Option("--fps", min=1, help="Frames a second of the tracks, to which motion capture is thinned.")]  # noqa: E501
 Judging = Annotated[float, typer.Option(min=0, help="How fast the discriminator learns.")]
 Windows = Annotated[int, typer.Option("--batch", min=1, help="Windows a worker learns from at a time.")]  # noqa: E501
+Clips = Annotated[Path, typer.Argument(file_okay=False, help="Folder of clips (NPZ).")]
+Sizes = Annotated[str, typer.Option("--model", help=f"The network's sizes: {', '.join(SIZES)}.")]
+Classes = Annotated[int | None, typer.Option(min=2, help="How many actions there are; default: as many as the model has.")]  # noqa: E501
+Onward = Annotated[Path | None, typer.Option("--start", help="A spnet.safetensors to go on from.")]
+Frames = Annotated[int, typer.Option(min=2, help="Frames that are judged together.")]
+Along = Annotated[int, typer.Option("--stride", min=1, help="Frames from one clip of a file to the next.")]  # noqa: E501
+AtATime = Annotated[int, typer.Option("--batch", min=1, help="Clips a worker learns from at a time.")]  # noqa: E501
 # fmt: on
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -186,6 +200,50 @@ def vibe(
         _told(trained)
         theirs = moving.authors(_named(trained, "generator."))
         _keep(theirs, out / f"{VIBE}.safetensors", {"weights": VIBE})
+
+
+@app.command()
+def multitask(
+    clips: Clips,
+    out: Out,
+    model: Sizes = "small",
+    classes: Classes = None,
+    start: Onward = None,
+    frames: Frames = 8,
+    stride: Along = 4,
+    epochs: Epochs = 8,
+    rate: Rate = 4e-3,
+    batch: AtATime = 8,
+    workers: Workers = 1,
+    gpu: Gpu = False,
+) -> None:
+    """Train the multi-task network on joints and actions together.
+
+    A clip is an NPZ file of one person's square crops, and what is known of them:
+
+    frames (T, S, S, 3): uint8, with S a multiple of 32, or of 64 for the published sizes
+
+    joints (T, J, D + 1): from 0 to 1 over the crop, NaN where not known, then 1 if seen, else 0
+
+    actions (1,): a class from 0, or -1 if not known
+    """
+    with told():
+        if model not in SIZES:
+            raise InputError(listed(f"there are no sizes called {model!r}; there are", [*SIZES]))
+        sizes = SIZES[model]
+        config = replace(sizes, actions=(classes,)) if classes else sizes
+        acting.started(config, start)  # so that a bad file is told before workers start
+        rows = acting.rows(clips.resolve(), config, frames, stride)
+        steps = max(epochs * len(rows) // (batch * workers), 1)
+        optimiser = partial(lifting.decaying, rate=rate, steps=steps)
+        make = partial(acting.started, config, start and start.resolve())
+        course = Course(make, acting.example, optimiser, epochs, batch)
+        with cluster():
+            trained = train(course, rows, out / "run", workers=workers, gpu=gpu)
+        _told(trained)
+        theirs = multitasking.authors(_named(trained, "network."), config)
+        about = {"weights": model} if model in multitasking.LAYOUTS and config == sizes else {}
+        _keep(theirs, out / "spnet.safetensors", {**about, **multitasking.about(config)})
 
 
 def _moving(

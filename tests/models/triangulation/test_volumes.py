@@ -88,7 +88,7 @@ def test_where_all_likelihood_is_in_one_cell_the_point_is_its_middle():
 
 @pytest.mark.parametrize("aggregation", ["softmax", "conf_norm"])
 def test_people_far_from_the_worlds_origin_are_found_as_near_it(aggregation):
-    """Everything moved by 10 km, cameras and person, moves the joints so, to a hundredth of a mm."""
+    """Everything moved by 10 km, cameras and person, moves the joints so, but for 0.01 mm."""
     torch.manual_seed(0)
     space = Space(cells=32, aggregation=aggregation)
     network = Volumetric(Config(blocks=(1, 1, 1, 1)), space).eval()

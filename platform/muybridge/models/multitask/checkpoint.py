@@ -7,9 +7,15 @@ out, for places are computed without them.
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from functools import partial
+from pathlib import Path
+from typing import Any, cast
 
-from muybridge.checkpoints import Layout
+from muybridge import checkpoints
+from muybridge.checkpoints import Layout, Tensors, renamed
+from muybridge.errors import CheckpointError
 from muybridge.models.multitask.model import NTU, PENN, Config, Spnet
 
 # fmt: off
@@ -43,6 +49,7 @@ DEPTH = (
     ("depthmaps_conv1",         "depth"),
     ("depthmaps_conv2",         "depth_back"),
 )
+ONWARD = ("more", "heat_back", "depth_back")
 ACTION = (
     ("p_conv0a",                "short"),
     ("p_conv0b",                "middle"),
@@ -81,6 +88,8 @@ def table(config: Config) -> Table:
         rows += _under(f"{way}{level}_r0_", f"units.{ours}.step", PROJECTED)
         rows += _under(f"{way}_pb{{}}_r1_", f"units.{ours}.prediction.first", SEPARABLE)
         prediction = (*PREDICTION, *(DEPTH if config.dimensions == 3 else ()))
+        if places == [config.places[-1]]:  # nothing follows the last block
+            prediction = tuple(row for row in prediction if row[1] not in ONWARD)
         if config.replica and acts:
             prediction += tuple(
                 (f"{theirs}_replica", f"own_{maps}")
@@ -96,6 +105,31 @@ def table(config: Config) -> Table:
 def layout(config: Config) -> Layout:
     """Say how the tensors of a network's file become it."""
     return Layout(partial(Spnet, config), table(config), FIXED)
+
+
+def authors(tensors: Tensors, config: Config) -> Tensors:
+    """Give a trained network's tensors their authors' names."""
+    rows = tuple((ours, theirs) for theirs, ours in table(config))
+    return renamed(tensors, Layout(partial(Spnet, config), rows))
+
+
+def about(config: Config) -> dict[str, str]:
+    """Say what a file must tell so that ``load`` can make a network of any sizes of it."""
+    return {"config": json.dumps(asdict(config))}
+
+
+def load(path: Path) -> Spnet:
+    """Make the network that a file of trained weights holds, whatever its sizes."""
+    told = checkpoints.metadata(path).get("config")
+    if told is None:
+        raise CheckpointError(f"{path}: it does not tell the network's sizes; train it anew")
+    try:
+        given: dict[str, Any] = json.loads(told)
+        given |= {name: tuple(v) for name, v in given.items() if isinstance(v, list)}
+        config = Config(**given)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path}: its sizes cannot be read: {error}") from error
+    return cast(Spnet, checkpoints.filled(checkpoints.read(path), layout(config)))
 
 
 def _under(theirs: str, ours: str, rows: Table) -> list[tuple[str, str]]:

@@ -73,6 +73,9 @@ class Config:
 
 NTU = Config()
 PENN = Config(16, 2, (15,), 6, (5, 6), pose_features=160, visual_features=160, replica=True)
+SMALL = Config(  # for pictures of 64 x 64 pixels and little time
+    16, 2, (3,), levels=3, entry=16, growth=12, kernel=3, pose_features=32, visual_features=32
+)
 
 
 @dataclass(frozen=True)

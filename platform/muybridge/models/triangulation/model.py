@@ -12,6 +12,7 @@ pixels of the network's picture whose first pixel's *centre* is 0, and a heatmap
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -120,9 +121,7 @@ class Confidences(nn.Module):
         return self.head(self.features(maps).mean((2, 3))).sigmoid()
 
 
-def triangulated(
-    heat: Tensor, trust: Tensor, projections: Tensor, size: tuple[int, ...] | torch.Size
-) -> Found:
+def triangulated(heat: Tensor, trust: Tensor, projections: Tensor, size: Sequence[int]) -> Found:
     """Make joints of heatmaps (B, V, J, h', w') of pictures of a size (h, w), and trust in them.
 
     The trust (B, V, J) is from 0 to 1.
@@ -145,7 +144,7 @@ def centre(masses: Tensor) -> Tensor:
     return torch.stack([x, y], -1) / masses.sum((-2, -1))[..., None]
 
 
-def pixels(cells: Tensor, small: torch.Size, size: tuple[int, ...] | torch.Size) -> Tensor:
+def pixels(cells: Tensor, small: Sequence[int], size: Sequence[int]) -> Tensor:
     """Turn places (..., 2) in cells of maps (h', w') into pixels of pictures (h, w)."""
     return cells * cells.new_tensor([size[1] / small[1], size[0] / small[0]])
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -70,14 +71,26 @@ def straightened(picture: Picture, camera: Camera) -> Picture:
     if not camera.distortion.any():
         return picture
     height, width, _ = picture.shape
-    down, across = np.mgrid[:height, :width] + 0.5
-    plain = replace(camera, distortion=np.zeros(5), rotation=np.eye(3), translation=np.zeros(3))
-    ahead = plain.rays(np.stack([across, down], -1))
-    seen = replace(camera, rotation=np.eye(3), translation=np.zeros(3)).project(ahead)
-    places = torch.from_numpy(seen / [width, height] * 2 - 1).nan_to_num(-2).float()
     pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float()
-    shown = functional.grid_sample(pixels, places[None], align_corners=False)[0]
+    places = _sources(camera, width, height)[None]
+    shown = functional.grid_sample(pixels, places, align_corners=False)[0]
     return shown.round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+
+
+def bent(places: Floats, camera: Camera) -> Floats:
+    """Move places (..., 2) in a picture without the lens to where the lens shows them."""
+    if not camera.distortion.any():
+        return places
+    here = replace(camera, rotation=np.eye(3), translation=np.zeros(3))
+    return here.project(replace(here, distortion=np.zeros(5)).rays(places))
+
+
+@lru_cache(8)  # cameras whose pictures follow each other; 16 MB each for 1920 x 1080
+def _sources(camera: Camera, width: int, height: int) -> Tensor:
+    """Say from where each pixel without the lens comes (H, W, 2), from -1 to 1; else outside."""
+    down, across = np.mgrid[:height, :width] + 0.5
+    places = bent(np.stack([across, down], -1), camera) / [width, height] * 2 - 1
+    return torch.from_numpy(places).nan_to_num(-2).float()
 
 
 def projection(camera: Camera, box: NDArray[np.int64], side: int = SIDE) -> Floats:

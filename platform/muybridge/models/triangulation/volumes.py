@@ -24,7 +24,7 @@ from torch.nn import functional
 
 Aggregation = Literal["sum", "max", "softmax", "conf", "conf_norm"]
 
-AT_ONCE = 1 << 22  # numbers of all views' cells held at a time: 16 MB
+AT_ONCE = 1 << 20  # numbers of all views' cells held at a time, so that they stay near the core
 
 # Each takes cells (V, C, cells) and how far views' channels are to be trusted (V, C, 1).
 AGGREGATIONS: Mapping[Aggregation, Callable[[Tensor, Tensor], Tensor]] = {

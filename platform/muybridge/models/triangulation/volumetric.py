@@ -9,6 +9,7 @@ Letters: B people at moments, V views, J joints, n cells along an edge, a multip
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -95,7 +96,7 @@ def located(
     return volumes.expected(likely, cells).double() + centre.double()
 
 
-def small(projections: Tensor, pictures: torch.Size, maps: torch.Size) -> Tensor:
+def small(projections: Tensor, pictures: Sequence[int], maps: Sequence[int]) -> Tensor:
     """Make of projections (V, 3, 4) to pixels of pictures (h, w) those to cells of such maps."""
     scale = [maps[1] / pictures[1], maps[0] / pictures[0], 1]
     return projections * projections.new_tensor(scale)[:, None]
