@@ -116,7 +116,7 @@ class Faults:
     cut: float = 0.1  # ... in which the legs are
     toeless: float = 0.4  # ... by systems that know no toes
     ends: float = 0.2  # ... that begin or end within the window
-    exact: float = 0.4  # ... in which those joints that are there are where they should be
+    exact: float = 0.0  # ... in which those joints that are there are where they should be
 
 
 NONE = Faults(0, 0, 0, 0, 0, 0, 0, 0, 0, 1)
