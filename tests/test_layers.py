@@ -13,12 +13,13 @@ FILES = sorted(SOURCES.rglob("*.py"))
 MAY_USE = {
     "errors": (),
     "columns": ("errors",),
+    "labels": (),
     "convolutions": (),
     "geometry": ("errors",),
     "graph": ("columns", "errors"),
     "containers": ("errors",),
     "checkpoints": ("containers", "errors"),
-    "models": ("checkpoints", "convolutions", "columns", "errors", "geometry"),
+    "models": ("checkpoints", "convolutions", "columns", "errors", "geometry", "labels"),
     "download": ("errors",),
     "published": ("errors",),
     "weights": ("checkpoints", "download", "errors", "models", "published"),
@@ -31,10 +32,12 @@ MAY_USE = {
     "render": ("columns", "errors", "geometry", "store", "video", "weights"),
     "export": ("errors", "geometry", "render", "store", "weights"),
     "evaluate": (
-        *("columns", "containers", "errors", "geometry", "graph", "graphs", "models", "run"),
-        *("store", "video"),
+        *("columns", "containers", "errors", "geometry", "graph", "graphs", "labels", "models"),
+        *("run", "store", "video"),
     ),
-    "run": ("columns", "errors", "geometry", "graph", "store", "tracking", "video", "web"),
+    "run": (
+        *("columns", "errors", "geometry", "graph", "labels", "store", "tracking", "video", "web"),
+    ),
 }
 # fmt: on
 TOP = {
@@ -54,6 +57,7 @@ DOORS = {
     "av": {"video", "render", "demo"},
     "boto3": {"store"},
     "duckdb": {"store"},
+    "h5py": {"containers"},
     "ai_edge_litert": {"models"},
     "fastapi": {"web", "run"},
 }

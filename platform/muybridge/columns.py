@@ -67,6 +67,8 @@ COLUMNS: dict[str, Column] = {
     "densepose_uv":    Column(("P",), "bytes", "", "PNG, 2 channels of 8 bit: U and V times 255"),
     # lifted from joints in the picture: x right, y down, z forward from the hips' middle, score
     "lifter_joints3d": Column(("P", 18, 4), "float32", "metres", "joints around the hips"),
+    # what is done around each frame, as the label set "motion" of labels.py has it
+    "motion_scores":   Column(("P", 8), "float32", "", "probability of each label"),
     # SMPL bodies: x right, y down, z forward
     "smpl_model":       Column((), "str", "", "the variant, by the name of its weights"),
     "smpl_body":        Column((), "str", "", "the body model, by the name of its file"),

@@ -16,6 +16,7 @@ from muybridge.errors import InputError, WeightsError, listed
 from muybridge.graph import Graph, Run, Stage, needed
 from muybridge.models.densepose.config import VARIANTS
 from muybridge.published import FILES
+from muybridge.stages.act import act
 from muybridge.stages.decode import decode
 from muybridge.stages.lift import SOURCES as LIFTED
 from muybridge.stages.lift import lift
@@ -82,9 +83,10 @@ def embedded(timeout_s: float = 60.0, options: Options = Options()) -> Graph:
 
 
 def lifting(graph: Graph) -> Graph:
-    """Have joints that a graph sees in the picture lifted to three dimensions."""
+    """Have joints that a graph sees in the picture lifted, and said what is done with them."""
     written = {column for stage in graph for column in stage.writes}
-    return (*graph, *(lift(column) for column in LIFTED if column in written))
+    lifts = tuple(lift(column) for column in LIFTED if column in written)
+    return (*graph, *lifts, act()) if lifts else graph
 
 
 def detect(choice: Choice) -> Graph:

@@ -17,6 +17,7 @@ import muybridge
 from muybridge import graphs
 from muybridge.columns import Clip
 from muybridge.run import commit, identities, index, local, online, planning
+from muybridge.run.actions import actions
 from muybridge.store import tables
 from muybridge.store.inputs import inputs
 from muybridge.store.tables import SCHEMAS
@@ -33,10 +34,12 @@ def in_one_process(video: Path) -> Tables:
         planned = planning.probe(decoder, item, None, None)
         given = [{**clip, "source": str(video)} for clip in planned.clips]
         clips = list(local.run(graphs.embedded(), given))
-    made = tables.joined(identities.linked((clip["core"], rows(clip)) for clip in clips))
+    parts = list(identities.linked((clip["core"], rows(clip)) for clip in clips))
+    made = tables.joined(parts)
     row = commit.video_row(planned, sum(int(clip["frame_seen"].sum()) for clip in clips))
     return {
         **made,
+        "actions": actions(part["moments"] for part in parts),
         "videos": tables.table("videos", [row]),
         "tracks": tables.tracks(made["people"]),
     }

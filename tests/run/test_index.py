@@ -104,7 +104,7 @@ def test_a_second_run_on_the_same_output_stops_at_once(cluster, videos, tmp_path
 def test_pools_apart_write_the_same_tables_as_one(cluster, videos, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     index([str(videos)], str(one), GRAPH, fps=FPS)
-    pools = parse("decode:cpus=0.5 | people+lift:largest=2")
+    pools = parse("decode:cpus=0.5 | people+lift+act:largest=2")
     index([str(videos)], str(two), GRAPH, fps=FPS, pools=pools)
     assert parts(one) == parts(two)
 

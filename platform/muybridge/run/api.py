@@ -15,6 +15,7 @@ import ray
 from ray.exceptions import RayActorError
 
 from muybridge.columns import Clip
+from muybridge.run.actions import actions
 from muybridge.run.commit import analysed, video_row
 from muybridge.run.core import ElsewhereError, Upload
 from muybridge.run.identities import Core, linked
@@ -40,16 +41,21 @@ async def analyze(
     waiting = deque[tuple[Core, tables.Tables]]()
     numbered = linked(_each(waiting))
     frames = 0
-    people = [tables.SCHEMAS["people"].empty_table()]
+    people, moments = [tables.SCHEMAS["people"].empty_table()], list[pa.Table]()
     async with aclosing(_in_order(pools, ahead, video.clips, Sent(path))) as done:
         async for clip in done:
             frames += analysed(clip)
             waiting.append((clip["core"], tables.rows(clip)))
             made = next(numbered)
             people.append(made["people"])
+            moments.append(made.pop("moments"))
             yield made
     videos = tables.table("videos", [video_row(video, frames)])
-    yield {"videos": videos, "tracks": tables.tracks(pa.concat_tables(people))}
+    yield {
+        "videos": videos,
+        "actions": actions(moments),
+        "tracks": tables.tracks(pa.concat_tables(people)),
+    }
 
 
 def probe(decoder: Decoder, path: Path, name: str, fps: float | None) -> PlannedVideo:

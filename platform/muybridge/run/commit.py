@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muybridge.columns import Clip
+from muybridge.run.actions import actions
 from muybridge.run.identities import Core, linked
 from muybridge.store import tables
 from muybridge.store.ledger import Ledger
@@ -41,7 +42,8 @@ def video_row(video: PlannedVideo, frames: int) -> dict[str, Any]:
 
 
 def _video(ledger: Ledger, shard: str, video: PlannedVideo) -> Mapping[str, pa.Table]:
-    made = tables.joined(linked(_staged(ledger, shard, video)))
+    parts = list(linked(_staged(ledger, shard, video)))
+    made = {**tables.joined(parts), "actions": actions(part["moments"] for part in parts)}
     if video.error:
         row = {
             "video_id": video.video_id,

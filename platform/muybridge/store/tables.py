@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from muybridge.columns import Clip
 
-VERSION = "3"
+VERSION = "4"
 ROW_GROUP = 65_536
 SIDES = ("left", "top", "right", "bottom")
 Tables = dict[str, pa.Table]
@@ -27,6 +27,7 @@ Tables = dict[str, pa.Table]
 TEXT, COUNT, SMALL, REAL, SINGLE = pa.string(), pa.int64(), pa.int32(), pa.float64(), pa.float32()
 BYTES = pa.binary()
 MANY = pa.list_(pa.field("item", SINGLE, nullable=False))
+WORDS = pa.list_(pa.field("item", TEXT, nullable=False))
 
 # fmt: off
 VIDEO = ("video_id", TEXT, "", "the video, by where it is and what it holds")
@@ -39,6 +40,12 @@ FRAME = (
 SYSTEM = (
     ("system",   TEXT,   "",        "the model that saw it"),
     ("skeleton", TEXT,   "",        "the names and order of the joints"),
+)
+FIRST_AND_LAST = (
+    ("first_frame",  COUNT,  "frames",  "number of the first frame"),
+    ("last_frame",   COUNT,  "frames",  "number of the last frame"),
+    ("first_time_s", REAL,   "seconds", "presentation time of the first frame"),
+    ("last_time_s",  REAL,   "seconds", "presentation time of the last frame"),
 )
 SPAN = (
     ("frames_seen",  COUNT, "frames",  "how many frames the person is seen in"),
@@ -110,13 +117,21 @@ FIELDS: dict[str, tuple[tuple[str, pa.DataType, str, str], ...]] = {
         ("y",        MANY,   "metres",  "of each joint, down"),
         ("z",        MANY,   "metres",  "of each joint, forward"),
     ),
+    "actions": (
+        VIDEO,
+        ("track_id",     SMALL,  "",        "who does it, within the video"),
+        *FIRST_AND_LAST,
+        ("system",       TEXT,   "",        "the model that saw it"),
+        ("label_set",    TEXT,   "",        "the labels that it tells apart"),
+        ("label",        TEXT,   "",        "what is done"),
+        ("score",        SINGLE, "0 to 1",  "mean probability of it"),
+        ("labels",       WORDS,  "",        "the likeliest, best first"),
+        ("scores",       MANY,   "0 to 1",  "mean probability of each of labels"),
+    ),
     "tracks": (
         VIDEO,
         ("track_id",     SMALL,  "",        "who it is, within the video"),
-        ("first_frame",  COUNT,  "frames",  "number of the first frame with the person"),
-        ("last_frame",   COUNT,  "frames",  "number of the last frame with the person"),
-        ("first_time_s", REAL,   "seconds", "presentation time of the first frame"),
-        ("last_time_s",  REAL,   "seconds", "presentation time of the last frame"),
+        *FIRST_AND_LAST,
         *SPAN,
     ),
     "errors": (
@@ -137,6 +152,7 @@ KEYS = {
     "joints3d":  ("video_id", "frame", "track_id", "system"),
     "densepose": ("video_id", "frame", "track_id", "system"),
     "bodies":    ("video_id", "frame", "track_id", "system"),
+    "actions":   ("video_id", "track_id", "first_frame", "system", "label"),
     "tracks":    ("video_id", "track_id"),
     "errors":    ("video_id", "clip_id", "stage", "kind", "message"),
 }
@@ -152,6 +168,8 @@ SYSTEMS: tuple[tuple[str, str, str, str, tuple[str, ...], dict[str, str]], ...] 
     ("keypoints", "openpose",      "body25", "body25_joints", ("x", "y", "score"), {}),
 )
 # fmt: on
+# system, label set, the clip's column (P, A) of scores; ``run.actions`` makes segments of them
+DOING = (("action", "motion", "motion_scores"),)
 LOOKED = ("frame_seen",)
 SEEN = ("person_frame", "person_track", "person_score", "person_box")
 SURFACE = ("densepose_model", "densepose_box", "densepose_parts", "densepose_uv")
@@ -169,6 +187,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     },
     "densepose": SURFACE,
     "bodies": BODY,
+    "actions": tuple(column for *_, column in DOING),
     "tracks": SEEN,
     "errors": LOOKED,
 }
@@ -189,6 +208,12 @@ def _schema(name: str) -> pa.Schema:
 
 
 SCHEMAS: dict[str, pa.Schema] = {name: _schema(name) for name in FIELDS}
+MOMENTS = pa.schema(  # of a clip's staged rows: what people may be doing, of which actions are made
+    [
+        *(SCHEMAS["people"].field(column) for column, *_ in FRAME),
+        *(SCHEMAS["actions"].field(column) for column in ("system", "label_set", "scores")),
+    ]
+)
 
 
 def table(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -201,10 +226,12 @@ def rows(clip: Clip) -> Tables:
     """Make the tables of one analysed clip, with the clip's own track ids.
 
     Rows of frames past the clip's core stay in: ``frame`` >= ``core[1]`` tells them. Core frames
-    that could not be decoded make one row of ``errors``.
+    that could not be decoded make one row of ``errors``. What people do is told in ``moments``,
+    frame by frame; it takes all of a video to make ``actions`` of them.
     """
     made = {name: schema.empty_table() for name, schema in SCHEMAS.items()}
     made["errors"] = table("errors", [*_failed(clip), *_gaps(clip)])
+    made["moments"] = MOMENTS.empty_table()
     if "person_frame" not in clip:
         return made
     made["people"] = _people(clip)
@@ -217,6 +244,12 @@ def rows(clip: Clip) -> Tables:
         made["densepose"] = _densepose(clip, made["people"])
     if "smpl_betas" in clip:
         made["bodies"] = _bodies(clip, made["people"])
+    parts = [
+        _moments(made["people"], system, label_set, clip[column])
+        for system, label_set, column in DOING
+        if column in clip
+    ]
+    made["moments"] = pa.concat_tables([made["moments"], *parts])
     return made
 
 
@@ -323,6 +356,18 @@ def _bodies(clip: Clip, people: pa.Table) -> pa.Table:
         **{axis: _lists(clip["smpl_joints3d"][..., i]) for i, axis in enumerate("xyz")},
     }
     return pa.table({c: columns[c] for c in SCHEMAS["bodies"].names}, SCHEMAS["bodies"])
+
+
+def _moments(
+    people: pa.Table, system: str, label_set: str, scores: NDArray[np.float32]
+) -> pa.Table:
+    columns: dict[str, Any] = {column: people[column] for column, *_ in FRAME}
+    columns |= {
+        "system": pa.repeat(system, len(people)),
+        "label_set": pa.repeat(label_set, len(people)),
+        "scores": _lists(scores),
+    }
+    return pa.table(columns, MOMENTS)
 
 
 def _lists(values: NDArray[np.float32]) -> pa.Array:
