@@ -1,4 +1,4 @@
-"""Train a network: DensePose, or first its teacher; a lifter; VIBE; or the multi-task network.
+"""Train a network: DensePose, or first its teacher; a lifter; VIBE; multi-task; or of actions.
 
     python jobs/train.py teacher PICTURES ANNOTATIONS --out runs/teacher
     python jobs/train.py densepose PICTURES ANNOTATIONS --out runs/student \\
@@ -7,6 +7,7 @@
     python jobs/train.py lifter MOTION.npz --out runs/track --start runs/frame/lifter.safetensors
     python jobs/train.py vibe TRACKS MOCAP --out runs/vibe --weights FILES
     python jobs/train.py multitask CLIPS --out runs/multitask --classes 3
+    python jobs/train.py action MOTION.npz --out runs/action
 
 The same command takes up a run that was cut off. A trained network is written under its authors'
 names, so that it is used like a published file: `--weights runs/student/MODEL.safetensors`.
@@ -17,13 +18,17 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
 
+import numpy as np
 import typer
 from torch import nn
 from torch.optim import SGD, Adam
 
 from muybridge import checkpoints, weights
 from muybridge.errors import InputError, listed
+from muybridge.evaluate import actions
 from muybridge.geometry.smpl import Body, Joints
+from muybridge.models.action import training as doing
+from muybridge.models.action.model import Classifier
 from muybridge.models.densepose import annotations, losses, training
 from muybridge.models.densepose.model import DensePose
 from muybridge.models.densepose.teacher import Lessons, Teacher, taught
@@ -35,10 +40,12 @@ from muybridge.models.multitask.model import NTU, PENN, SMALL
 from muybridge.models.vibe import examples
 from muybridge.models.vibe import training as moving
 from muybridge.models.vibe.model import Generator, Hmr
+from muybridge.run.actions import RULE
 from muybridge.run.cluster import cluster
 from muybridge.run.train import Course, Trained, train
 from muybridge.terminal import told
 
+HELD_OUT = 8  # lots of windows by which a classifier is judged
 VIBE = "vibe_wo_3dpw"  # the name under which a generator is written
 SIZES = {"small": SMALL, "spnet_ntu": NTU, "spnet_penn": PENN}
 # fmt: off
@@ -75,6 +82,7 @@ Classes = Annotated[int | None, typer.Option(min=2, help="How many actions there
 Onward = Annotated[Path | None, typer.Option("--start", help="A spnet.safetensors to go on from.")]
 Frames = Annotated[int, typer.Option(min=2, help="Frames that are judged together.")]
 Along = Annotated[int, typer.Option("--stride", min=1, help="Frames from one clip of a file to the next.")]  # noqa: E501
+Fold = Annotated[int, typer.Option(min=0, max=actions.FOLDS - 1, help="Which sequences are held out, of every four of a kind.")]  # noqa: E501
 AtATime = Annotated[int, typer.Option("--batch", min=1, help="Clips a worker learns from at a time.")]  # noqa: E501
 # fmt: on
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -244,6 +252,47 @@ def multitask(
         theirs = multitasking.authors(_named(trained, "network."), config)
         about = {"weights": model} if model in multitasking.LAYOUTS and config == sizes else {}
         _keep(theirs, out / "spnet.safetensors", {**about, **multitasking.about(config)})
+
+
+@app.command()
+def action(
+    motion: Motion,
+    out: Out,
+    fold: Fold = 0,
+    lots: Annotated[int, typer.Option(min=1, help="Lots of 256 windows an epoch.")] = 500,
+    epochs: Epochs = 2,
+    rate: Rate = 3e-3,
+    workers: Workers = 1,
+    gpu: Gpu = False,
+) -> None:
+    """Train the classifier of lifted joints; write it ready to run, and say how good it is.
+
+    Every fourth sequence of a kind is held out: by these it is judged, and made as sure as right.
+    """
+    with told():
+        held = actions.held_out(virtual.read(motion), fold)[1]
+        optimiser = partial(lifting.decaying, rate=rate, steps=epochs * lots // workers)
+        read = partial(actions.lot, motion.resolve(), fold)
+        course = Course(_doing, read, optimiser, epochs, 1)
+        with cluster():
+            rows = [{"seed": seed} for seed in range(lots)]
+            trained = train(course, rows, out / "run", workers=workers, gpu=gpu)
+        _told(trained)
+        classifier = Classifier()
+        classifier.load_state_dict(_named(trained, "classifier."))
+        drawer = actions.Drawer(held, predict.load())
+        drawn = [drawer(lots + seed, actions.WINDOWS) for seed in range(HELD_OUT)]
+        seen, labels = (np.concatenate(part) for part in zip(*drawn, strict=True))
+        plain = doing.folded(classifier.eval())
+        network = replace(plain, temperature=doing.temperature(plain(seen), labels))
+        doing.write(network, out / "action.npz")
+        found = actions.report(network.scores(seen), labels, RULE.opens)
+        typer.echo("  ".join(f"{name} {value}" for name, value in found.items()))
+        typer.echo(f"ready to run: {out / 'action.npz'}")
+
+
+def _doing() -> nn.Module:
+    return doing.Lessons(Classifier())
 
 
 def _moving(

@@ -6,7 +6,10 @@ is none of the labels is made of them: limbs that move each by itself, and bodie
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,11 +34,12 @@ KINDS = {
 MOTION = LABELS["motion"]
 NONE = MOTION.index(OTHER)
 EVERY = round(APART / STEP)  # moments of the lifter from one of the classifier's to the next
-NEGATIVE = 0.3  # share that is none of the labels, half of it still
+NEGATIVE = 0.45  # share that is none of the labels, half of it still
 AS_IS = virtual.Bodies(bend=0.15, bent=0.5, mixed=0.0, tempo=0.3)
 APIECES = virtual.Bodies(bend=0.6, bent=1.0, mixed=1.0, tempo=0.5)
 STILL = 0.15  # of its motion that a body holding still keeps
 FOLDS = 4
+WINDOWS = 256  # in a lot
 
 Lot = tuple[NDArray[np.float32], NDArray[np.int64]]
 
@@ -88,3 +92,29 @@ def held_out(motion: virtual.Motion, fold: int) -> tuple[virtual.Motion, virtual
         for rows in (~which, which)
     )
     return one, other
+
+
+def lot(path: Path, fold: int, row: Mapping[str, Any]) -> Lot:
+    """Draw the windows of a row, whose ``seed`` it is, from what a fold is learnt from."""
+    return _drawer(path, fold)(row["seed"], WINDOWS)
+
+
+@lru_cache(maxsize=1)
+def _drawer(path: Path, fold: int) -> Drawer:
+    return Drawer(held_out(virtual.read(path), fold)[0], predict.load())
+
+
+def report(scores: NDArray[np.float32], labels: NDArray[np.int64], sure: float) -> dict[str, Any]:
+    """Say how often scores (N, A) are right of labels (N,): in all, by label, and where sure."""
+    right = scores.argmax(1) == labels
+    bold = (scores.max(1) > sure) & (scores.argmax(1) != NONE)
+    return {
+        "accuracy": round(float(right.mean()), 3),
+        **{
+            label: round(float(right[labels == number].mean()), 3)
+            for number, label in enumerate(MOTION)
+            if (labels == number).any()
+        },
+        "sure": round(float(bold.mean()), 3),
+        "right where sure": round(float(right[bold].mean()), 3) if bold.any() else None,
+    }
