@@ -13,6 +13,7 @@ The same command takes up a run that was cut off. A trained network is written u
 names, so that it is used like a published file: `--weights runs/student/MODEL.safetensors`.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -157,9 +158,7 @@ def lifter(
         make = partial(lifting.started, taps, start and start.resolve())
         course = Course(make, read, optimiser, epochs, batch)
         rows = [{"seed": seed} for seed in range(lots)]
-        with cluster():
-            trained = train(course, rows, out / "run", workers=workers, gpu=gpu)
-        _told(trained)
+        trained = _run(course, rows, out, workers, gpu)
         tensors = _named(trained, "lifter.")
         _keep(tensors, out / "lifter.safetensors", {"weights": "lifter"})
         lessons = lifting.started(taps, out / "lifter.safetensors")
@@ -203,9 +202,7 @@ def vibe(
         weights.provide(["spin", "smpl_neutral", "smpl_regressor_extra"], files)
         make = partial(_moving, files, start, motions.rows, fps)
         course = Course(make, examples.example, moving.optimisers(rate, judging), epochs, batch)
-        with cluster():
-            trained = train(course, lessons.rows, out / "run", workers=workers, gpu=gpu)
-        _told(trained)
+        trained = _run(course, lessons.rows, out, workers, gpu)
         theirs = moving.authors(_named(trained, "generator."))
         _keep(theirs, out / f"{VIBE}.safetensors", {"weights": VIBE})
 
@@ -246,9 +243,7 @@ def multitask(
         optimiser = partial(lifting.decaying, rate=rate, steps=steps)
         make = partial(acting.started, config, start and start.resolve())
         course = Course(make, acting.example, optimiser, epochs, batch)
-        with cluster():
-            trained = train(course, rows, out / "run", workers=workers, gpu=gpu)
-        _told(trained)
+        trained = _run(course, rows, out, workers, gpu)
         theirs = multitasking.authors(_named(trained, "network."), config)
         about = {"weights": model} if model in multitasking.LAYOUTS and config == sizes else {}
         _keep(theirs, out / "spnet.safetensors", {**about, **multitasking.about(config)})
@@ -274,10 +269,8 @@ def action(
         optimiser = partial(lifting.decaying, rate=rate, steps=epochs * lots // workers)
         read = partial(actions.lot, motion.resolve(), fold)
         course = Course(_doing, read, optimiser, epochs, 1)
-        with cluster():
-            rows = [{"seed": seed} for seed in range(lots)]
-            trained = train(course, rows, out / "run", workers=workers, gpu=gpu)
-        _told(trained)
+        rows = [{"seed": seed} for seed in range(lots)]
+        trained = _run(course, rows, out, workers, gpu)
         classifier = Classifier()
         classifier.load_state_dict(_named(trained, "classifier."))
         drawer = actions.Drawer(held, predict.load())
@@ -322,23 +315,23 @@ def _lessons(
 def _train(
     course: Course, pictures: Path, records: Path, out: Path, workers: int, gpu: bool
 ) -> Trained:
-    """Train on a Ray that is there or our own, and print what each epoch came to."""
+    """Train on those annotated pictures that are there; tell of the others."""
     content = annotations.read(records)
     rows = training.rows(content, pictures)
     there = [row for row in rows if row["path"].is_file()]
     absent = [f"{row['path']}: no such file" for row in rows if not row["path"].is_file()]
     for fault in [*content.skipped, *absent][:10]:
         typer.echo(f"left out: {fault}", err=True)
+    return _run(course, there, out, workers, gpu)
+
+
+def _run(course: Course, rows: Sequence[Any], out: Path, workers: int, gpu: bool) -> Trained:
+    """Train on a Ray that is there or our own, and print what each epoch came to."""
     with cluster():
-        trained = train(course, there, out / "run", workers=workers, gpu=gpu)
-    _told(trained)
-    return trained
-
-
-def _told(trained: Trained) -> None:
-    """Print what each epoch came to."""
+        trained = train(course, rows, out / "run", workers=workers, gpu=gpu)
     for epoch in trained.epochs:
         typer.echo("  ".join(f"{name} {value:.4g}" for name, value in epoch.items()))
+    return trained
 
 
 def _named(trained: Trained, start: str) -> checkpoints.Tensors:

@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -40,17 +41,26 @@ def golden() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def _filling(golden: Path) -> ModuleType:
-    """The rule by which golden packs fill weights; it lies beside them."""
-    spec = importlib.util.spec_from_file_location(
-        "synthetic_weights", golden / "synthetic_weights.py"
-    )
+def _imported(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for it
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def imported() -> Callable[[Path], ModuleType]:
+    """Import a file that is in no package, such as a benchmark, by its path."""
+    return _imported
+
+
+@pytest.fixture(scope="session")
+def _filling(golden: Path) -> ModuleType:
+    """The rule by which golden packs fill weights; it lies beside them."""
+    return _imported(golden / "synthetic_weights.py")
 
 
 @pytest.fixture(scope="session")

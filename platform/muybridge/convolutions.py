@@ -19,11 +19,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torchvision.models.resnet import Bottleneck
 from torchvision.ops import FrozenBatchNorm2d
 
 AT_ONCE = 1 << 21  # values of the transform held at a time, so that they stay near the core
 WIDE = 1 << 14  # channels in times channels out from which a 3 x 3 kernel gains
 
+# A GPU's convolutions would otherwise keep only 10 bits of a float32.
+EXACTLY = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 NORMS = (FrozenBatchNorm2d, nn.BatchNorm2d)
 # oneDNN's convolutions go over the result once, where separate steps do so two or three times.
 ONE_PASS = torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-untyped-call]
@@ -77,6 +80,17 @@ class FusedBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.third(self.second(self.first(x)), self.shortcut(x))
+
+
+def fused_bottleneck(block: Bottleneck) -> FusedBlock:
+    """Fuse a block; only a stage's first gets a map that somebody else needs: that one projects."""
+    relu, old = block.relu, block.downsample
+    return FusedBlock(
+        Fused(block.conv1, block.bn1, relu),
+        Fused(block.conv2, block.bn2, relu),
+        Fused(block.conv3, block.bn3, relu),
+        nn.Identity() if old is None else Fused(*old),
+    )
 
 
 def folded(*layers: nn.Module) -> nn.Conv2d:

@@ -51,15 +51,13 @@ class Drawer:
     motion: virtual.Motion
     network: predict.Folded
 
-    def __call__(self, seed: int, count: int, negative: float = NEGATIVE) -> Lot:
+    def __call__(self, seed: int, count: int) -> Lot:
         draw = np.random.default_rng(seed)
-        apart = round(count * negative / 2)
-        parts = [self._drawn(draw, count - apart, AS_IS)]
-        if apart:
-            joints, _ = self._drawn(draw, apart, APIECES)
-            parts.append((joints, np.full(len(joints), NONE)))
-        joints, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
-        joints, labels = joints[:count], labels[:count]
+        apart = round(count * NEGATIVE / 2)
+        real, kinds = self._drawn(draw, count - apart, AS_IS)
+        unreal, _ = self._drawn(draw, apart, APIECES)
+        joints = np.concatenate([real, unreal])[:count]
+        labels = np.concatenate([kinds, np.full(len(unreal), NONE)])[:count]
         middle = joints[:apart, MOMENTS // 2, None]
         joints[:apart] = middle + STILL * (joints[:apart] - middle)
         labels[:apart] = NONE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from importlib import util
 from pathlib import Path
 from types import ModuleType
 
@@ -28,16 +27,9 @@ TINY = Config(
 
 
 @pytest.fixture(scope="module")
-def figures() -> ModuleType:
+def figures(imported) -> ModuleType:
     """The benchmark's stick people, and how they move."""
-    path = ROOT / "tests" / "benchmarks" / "multitask.py"
-    spec = util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return imported(ROOT / "tests" / "benchmarks" / "multitask.py")
 
 
 def save(folder, figures, count):

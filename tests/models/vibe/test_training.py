@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib import util
 from pathlib import Path
 from types import ModuleType
 
@@ -30,16 +29,9 @@ JUDGE = discriminator.Config(width=8, dropout=0)
 
 
 @pytest.fixture(scope="module")
-def figures() -> ModuleType:
+def figures(imported) -> ModuleType:
     """The benchmark's stick figures, and how they move."""
-    path = ROOT / "tests" / "benchmarks" / "vibe_training.py"
-    spec = util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return imported(ROOT / "tests" / "benchmarks" / "vibe_training.py")
 
 
 @pytest.fixture(scope="module")
@@ -215,11 +207,9 @@ def test_the_job_names_what_it_cannot_learn_from(tmp_path, world, train):
 
 
 @pytest.fixture
-def train():
+def train(imported):
     """Run the job with what it cannot do; give what it says."""
-    spec = util.spec_from_file_location("train_job", JOB)
-    job = util.module_from_spec(spec)
-    spec.loader.exec_module(job)
+    job = imported(JOB)
 
     def run(*options):
         done = CliRunner().invoke(job.app, ["vibe", *options])

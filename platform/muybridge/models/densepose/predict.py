@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from muybridge.convolutions import EXACTLY
 from muybridge.models.densepose.model import DensePose
 from muybridge.models.densepose.postprocess import Surface, surfaces, to_size
 from muybridge.models.densepose.preprocess import Batch, Picture, batch
@@ -19,9 +20,6 @@ from muybridge.models.densepose.swift import Precision, Swift
 Boxes = NDArray[np.float32]
 
 AT_ONCE = 32  # people whose charts are held: 4 MB each
-
-# A GPU's convolutions would otherwise keep only 10 bits of a float32.
-EXACTLY = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
 @dataclass(frozen=True)

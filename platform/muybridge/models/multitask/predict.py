@@ -15,14 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from muybridge.convolutions import EXACTLY
 from muybridge.models.multitask.model import Glance, Spnet
 from muybridge.models.multitask.preprocess import normalised
 from muybridge.models.multitask.swift import swift
 
 Precision = Literal["float32", "bfloat16"]
 
-# A GPU's convolutions would otherwise keep only 10 bits of a float32.
-EXACTLY = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 AT_ONCE = 8  # pictures on a processor, so that maps stay near the core
 
 

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from muybridge.convolutions import EXACTLY
 from muybridge.geometry.cameras import Camera
 from muybridge.models.triangulation.model import Algebraic, triangulated
 from muybridge.models.triangulation.preprocess import (
@@ -33,9 +34,6 @@ from muybridge.models.triangulation.swift import Cube, Looking
 from muybridge.models.triangulation.volumetric import Volumetric, located, small
 
 Precision = Literal["float32", "bfloat16"]
-
-# A GPU's convolutions would otherwise keep only 10 bits of a float32.
-EXACTLY = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
 @dataclass(frozen=True)

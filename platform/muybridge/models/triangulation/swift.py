@@ -13,9 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.resnet import Bottleneck
 
-from muybridge.convolutions import Fused, FusedBlock
+from muybridge.convolutions import Fused, fused_bottleneck
 from muybridge.models.triangulation.model import Algebraic, Backbone, Confidences
 from muybridge.models.triangulation.preprocess import normalised
 from muybridge.models.triangulation.volumetric import V2V, Volumetric
@@ -80,17 +79,8 @@ def _packed(layers: nn.Module, dtype: torch.dtype) -> nn.Module:
 def _resnet(backbone: Backbone) -> nn.Sequential:
     convolution, norm, relu, pool = backbone.stem
     blocks = (block for stage in backbone.stages for block in stage.children())
-    return nn.Sequential(Fused(convolution, norm, relu), pool, *(_fused(block) for block in blocks))
-
-
-def _fused(block: Bottleneck) -> FusedBlock:
-    """Fuse a block; only a stage's first gets a map that somebody else needs: that one projects."""
-    relu, old = block.relu, block.downsample
-    return FusedBlock(
-        Fused(block.conv1, block.bn1, relu),
-        Fused(block.conv2, block.bn2, relu),
-        Fused(block.conv3, block.bn3, relu),
-        nn.Identity() if old is None else Fused(*old),
+    return nn.Sequential(
+        Fused(convolution, norm, relu), pool, *(fused_bottleneck(block) for block in blocks)
     )
 
 

@@ -14,15 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from muybridge.convolutions import EXACTLY
 from muybridge.models.vibe.model import CAMERA, POSE, SHAPE, Bodies, Hmr, Vibe, bodies
 from muybridge.models.vibe.swift import Alone, Features, Generated
 
 Precision = Literal["float32", "bfloat16"]
 
 WINDOW = 450  # frames that the authors' demo gives the encoder at a time
-
-# A GPU's convolutions would otherwise keep only 10 bits of a float32.
-EXACTLY = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
 class Predictor:

@@ -13,9 +13,8 @@ import copy
 import torch
 from torch import Tensor, nn
 from torchvision.models import ResNet
-from torchvision.models.resnet import Bottleneck
 
-from muybridge.convolutions import Fused, FusedBlock
+from muybridge.convolutions import Fused, fused_bottleneck
 from muybridge.models.vibe.model import ROUNDS, Bodies, Encoder, Regressor, bodies
 from muybridge.models.vibe.preprocess import normalised
 
@@ -35,7 +34,7 @@ class Features(nn.Module):
         layers = nn.Sequential(
             Fused(backbone.conv1, backbone.bn1, backbone.relu),
             nn.MaxPool2d(3, 2, 1),
-            *(_fused(block) for stage in stages for block in stage),
+            *(fused_bottleneck(block) for stage in stages for block in stage),
         )
         self.layers = layers.to(dtype).to(memory_format=torch.channels_last)
 
@@ -95,14 +94,3 @@ def linear(regressor: Regressor) -> nn.Linear:
     made = nn.Linear(factor.shape[1], factor.shape[0])
     made.weight, made.bias = nn.Parameter(factor), nn.Parameter(body)
     return made.float()
-
-
-def _fused(block: Bottleneck) -> FusedBlock:
-    """Fuse a block; only a stage's first gets a map that somebody else needs: that one projects."""
-    relu, old = block.relu, block.downsample
-    return FusedBlock(
-        Fused(block.conv1, block.bn1, relu),
-        Fused(block.conv2, block.bn2, relu),
-        Fused(block.conv3, block.bn3, relu),
-        nn.Identity() if old is None else Fused(*old),
-    )
