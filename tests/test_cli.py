@@ -77,8 +77,8 @@ def test_a_query_is_written_for_other_programs(out):
 def test_a_wrong_query_says_what_there_is(out):
     done = muybridge("query", out, "select * from trucks")
     assert done.exit_code == 2
-    names = "videos, people, keypoints, joints3d, densepose, bodies, actions, tracks, errors"
-    assert f"The tables are {names}" in done.stderr
+    names = "videos, sessions, people, keypoints, joints3d, densepose, bodies, actions, tracks"
+    assert f"The tables are {names}, errors" in done.stderr
 
 
 def test_a_video_that_is_not_there_is_named_before_anything_starts(tmp_path):

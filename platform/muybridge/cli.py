@@ -102,8 +102,14 @@ Wanted = Annotated[str, typer.Option(help="Tables wanted, with commas; only what
 @app.command()
 def index(
     context: typer.Context,
-    videos: Annotated[list[str], typer.Argument(help="Files, folders, globs, s3:// prefixes.")],
     out: Annotated[str, typer.Option(help="Where to write: a folder or s3://bucket/prefix.")],
+    videos: Annotated[
+        list[str] | None, typer.Argument(help="Files, folders, globs, s3:// prefixes.")
+    ] = None,
+    sessions: Annotated[
+        list[str] | None,
+        typer.Option(help="A TOML of sessions, or the folder of one: videos and calibration."),
+    ] = None,
     fps: Fps = None,
     graph: Graph = "embedded",
     model: Model = None,
@@ -132,12 +138,15 @@ def index(
 ) -> None:
     """Index videos into tables of people. Run it again to take up what is new or was cut off."""
     with told():
+        if not videos and not sessions:
+            raise InputError("nothing to index: name videos, or --sessions")
         chosen = _choice(context)
         summary = _index(
-            videos,
+            videos or [],
             out,
             _build(chosen),
             show.value,
+            sessions=sessions or [],
             fps=fps,
             pools=pools,
             endpoint=endpoint_url,
@@ -171,8 +180,8 @@ def query(
     format: Annotated[Format, typer.Option(help="How to write the answer.")] = Format.table,
     endpoint_url: Endpoint = None,
 ) -> None:
-    """Run SQL (DuckDB) over the tables videos, people, keypoints, joints3d, densepose, bodies,
-    tracks, errors.
+    """Run SQL (DuckDB) over the tables videos, sessions, people, keypoints, joints3d, densepose,
+    bodies, actions, tracks, errors.
     """
     with told():
         _answer(out, sql, format, endpoint_url)

@@ -3,7 +3,8 @@
 A clip is a mapping from these names to values. Letters: T frames of the clip, P people-in-frames
 (one row is one person in one frame), J joints, H and W the picture's height and width. A shape of
 () is a single value; type "frames" is pictures to be decoded, "bytes" an array of bytes objects.
-Nobody in the clip means P = 0, never a missing column.
+Nobody in the clip means P = 0, never a missing column. A clip of several synchronised videos has,
+beside the given columns, ``views``: a clip of each of them.
 """
 
 from __future__ import annotations

@@ -98,6 +98,20 @@ def load(graph: Graph, given: Iterable[str]) -> Loaded:
     return [(stage, stage.load()) for wave in waves(graph, given) for stage in wave]
 
 
+def parted(clips: Sequence[Clip]) -> list[Clip]:
+    """Give each clip, but of one that has ``views`` each of these: what stages work on."""
+    return [view for clip in clips for view in clip.get("views", (clip,))]
+
+
+def gathered(clips: Sequence[Clip], done: Iterable[Clip]) -> list[Clip]:
+    """Put what became of the ``parted`` clips back to where they came from."""
+    rest = iter(done)
+    return [
+        {**clip, "views": [next(rest) for _ in clip["views"]]} if "views" in clip else next(rest)
+        for clip in clips
+    ]
+
+
 def apply(
     loaded: Loaded, clips: Sequence[Clip], spent: defaultdict[str, float] | None = None
 ) -> list[Clip]:

@@ -86,7 +86,7 @@ def test_a_surprise_is_tried_three_times_and_told_with_its_traceback(cluster):
 
 @pytest.mark.ray
 def test_a_clip_that_kills_its_workers_is_quarantined_and_the_rest_goes_on(cluster, tmp_path):
-    def deaths(clip):
+    def deaths(clip, pool):
         with open(tmp_path / clip["clip_id"], "a") as marks:
             marks.write("x")
         return os.path.getsize(tmp_path / clip["clip_id"]) - 1
@@ -97,6 +97,22 @@ def test_a_clip_that_kills_its_workers_is_quarantined_and_the_rest_goes_on(clust
     assert found["deadly2"]["error_kind"] == "quarantined"
     assert found["deadly2"]["error_attempts"] == 3
     assert "SIGKILL" in found["deadly2"]["error"]
+
+
+@pytest.mark.ray
+def test_each_pool_counts_its_own_deaths(cluster, tmp_path):
+    """A clip that comes to its second pool is taken up again, and nobody has died over it."""
+
+    def deaths(clip, pool):
+        (tmp_path / f"{clip['clip_id']} {pool}").touch()
+        return 0
+
+    chosen = parse("look | score")
+    found = run_offline(cluster, CLIPS, pools=chosen, deaths=deaths)
+    assert answers(found) == answers(local.run(toy(), CLIPS))
+    taken = sorted(path.name for path in tmp_path.iterdir())
+    good = [out["clip_id"] for out in found if not out["error"]]
+    assert set(taken) >= {f"{name} {pool}" for name in good for pool in (0, 1)}
 
 
 def test_pools_are_read_from_a_line():

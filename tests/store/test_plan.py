@@ -55,6 +55,23 @@ def test_a_shard_comes_back_to_the_last_bit(tmp_path):
         same(one, other)
 
 
+def test_a_clip_of_several_views_comes_back_with_them(tmp_path):
+    plan = Plan(at(str(tmp_path)))
+    views = [clip("one", 0, np.arange(3) / 7), clip("two", 0, np.array([-0.0, 1 / 3]))]
+    both = {**clip("both", 0, np.arange(3.0)), "views": views}
+    info = {"duration_s": 1.0, "views": [{"video_id": "one"}, {"video_id": "two"}]}
+    session = PlannedVideo(Input("/both", 5, "tag"), "both", info, [both])
+    plan.save("0", [video("a", clip("a", 0, np.arange(2.0))), session])
+    plain, loaded = plan.load("0")
+    assert "views" not in plain.clips[0]
+    assert plain.ids == {"a"}
+    assert loaded.ids == {"both", "one", "two"}
+    same(
+        PlannedVideo(Input("", 0, ""), "", {}, loaded.clips[0]["views"]),
+        PlannedVideo(Input("", 0, ""), "", {}, views),
+    )
+
+
 def test_a_loaded_clip_has_the_given_columns_but_where_to_read_it(tmp_path):
     plan = Plan(at(str(tmp_path)))
     plan.save("0", [video("a", clip("a", 0, np.arange(3.0)))])

@@ -52,9 +52,9 @@ def test_tables_are_read_as_arrow(out):
 
 
 def test_a_table_that_does_not_exist_is_told_with_those_that_do(out):
-    with pytest.raises(InputError, match="The tables are videos, people, keypoints"):
+    with pytest.raises(InputError, match="The tables are videos, sessions, people, keypoints"):
         ask(out, "select * from peple")
-    with pytest.raises(AttributeError, match="there are videos, people"):
+    with pytest.raises(AttributeError, match="there are videos, sessions, people"):
         query.open(out).peple  # noqa: B018
 
 

@@ -13,7 +13,7 @@ are linear in the point, and triangulation works on them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.floating[Any]]
 
+ARRAYS = ("matrix", "distortion", "rotation", "translation")
 STEPS = 20  # of Newton's method at most; four or five suffice for what is inside a picture
 EXACT = 1e-12  # of a, b: less than 1e-8 pixels for any focal length under 10,000
 
@@ -100,6 +101,18 @@ class Camera:
         scale = size[0] / (right - left), size[1] / (bottom - top)
         moved = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]])
         return replace(self, size=size, matrix=np.diag([*scale, 1]) @ moved @ self.matrix)
+
+    def written(self) -> dict[str, Any]:
+        """Give all of it as JSON can hold it; ``Camera.read`` reads it back."""
+        arrays = {name: getattr(self, name).tolist() for name in ARRAYS}
+        return {"name": self.name, "size": list(self.size), **arrays}
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> Camera:
+        """Make the camera that was ``written``."""
+        width, height = written["size"]
+        arrays = {name: np.array(written[name], float) for name in ARRAYS}
+        return cls(name=written["name"], size=(width, height), **arrays)
 
     def _flat(self, pixels: Array) -> Array:
         ((fx, skew, cx), (_, fy, cy), _) = self.matrix

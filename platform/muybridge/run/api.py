@@ -19,7 +19,6 @@ from muybridge.run.actions import actions
 from muybridge.run.commit import analysed, video_row
 from muybridge.run.core import ElsewhereError, Upload
 from muybridge.run.identities import Core, linked
-from muybridge.run.planning import info
 from muybridge.store import tables
 from muybridge.store.inputs import Input, fingerprint, video_id
 from muybridge.store.plan import PlannedVideo
@@ -64,7 +63,7 @@ def probe(decoder: Decoder, path: Path, name: str, fps: float | None) -> Planned
     size = path.stat().st_size
     identity = video_id(name, fingerprint(Input(str(path), size, "")))
     video = Input(name, size, "")
-    return PlannedVideo(video, identity, info(found), clips(found, name, identity, fps))
+    return PlannedVideo(video, identity, found.info(), clips(found, name, identity, fps))
 
 
 def _each(waiting: deque[Any]) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muybridge.columns import Clip
+from muybridge.geometry.cameras import Camera
 from muybridge.run.actions import actions
 from muybridge.run.identities import Core, linked
+from muybridge.run.views import View, together
 from muybridge.store import tables
 from muybridge.store.ledger import Ledger
 from muybridge.store.plan import PlannedVideo, load
@@ -42,26 +44,91 @@ def video_row(video: PlannedVideo, frames: int) -> dict[str, Any]:
 
 
 def _video(ledger: Ledger, shard: str, video: PlannedVideo) -> Mapping[str, pa.Table]:
-    parts = list(linked(_staged(ledger, shard, video)))
-    made = {**tables.joined(parts), "actions": actions(part["moments"] for part in parts)}
-    if video.error:
-        row = {
-            "video_id": video.video_id,
-            "uri": video.input.uri,
-            "clip_id": "",
-            "stage": "probe",
-            "kind": video.error_kind,
-            "message": video.error,
-            "attempts": 1,
-            "traceback": "",
-        }
-        return {**made, "errors": tables.table("errors", [row])}
-    frames = pc.sum(made["videos"]["frames_analysed"]).as_py() or 0
-    return {**made, "videos": tables.table("videos", [video_row(video, frames)])}
+    staged = [ledger.load_staged(shard, clip["clip_id"]) for clip in video.clips]
+    if "views" in video.info:
+        views = {view: list(linked(_of(video, view, staged))) for view in video.ids}
+        made = session_rows(video, views)
+    else:
+        parts = list(linked((c["core"], r) for c, r in zip(video.clips, staged, strict=True)))
+        made = {**tables.joined(parts), "actions": actions(part["moments"] for part in parts)}
+        frames = pc.sum(made["videos"]["frames_analysed"]).as_py() or 0
+        videos = [] if video.error else [video_row(video, frames)]
+        made["videos"] = tables.table("videos", videos)
+    unread = tables.table("errors", list(_unread(video)))
+    return {**made, "errors": pa.concat_tables([made["errors"], unread])}
 
 
-def _staged(
-    ledger: Ledger, shard: str, video: PlannedVideo
+def _of(
+    session: PlannedVideo, view: str, staged: Sequence[Mapping[str, pa.Table]]
 ) -> Iterator[tuple[Core, Mapping[str, pa.Table]]]:
-    for clip in video.clips:
-        yield clip["core"], ledger.load_staged(shard, clip["clip_id"])
+    """Yield the core and the rows of each clip of a view, from those of the session's clips."""
+    own = pc.field("video_id") == view
+    for clip, rows in zip(session.clips, staged, strict=True):
+        for each in clip["views"]:
+            if each["video_id"] == view:
+                yield each["core"], {name: part.filter(own) for name, part in rows.items()}
+
+
+def session_rows(
+    session: PlannedVideo, parts: Mapping[str, Sequence[Mapping[str, pa.Table]]]
+) -> dict[str, pa.Table]:
+    """Make all rows of a session but ``tracks``, from the ``linked`` rows of its views, by id."""
+    views, videos = list[View](), list[dict[str, Any]]()
+    for known in session.info["views"]:
+        name = known["video_id"]
+        if known["info"]:
+            rows = [tables.table("videos", []), *(part["videos"] for part in parts[name])]
+            frames = pc.sum(pa.concat_tables(rows)["frames_analysed"]).as_py() or 0
+            row = {"video_id": name, "uri": known["uri"], "size": known["size"], **known["info"]}
+            videos.append({**row, "frames_analysed": frames})
+        if not known["error"]:
+            views.append(_view(session, known, parts[name]))
+    made = together(session.video_id, session.input.uri, views) if len(views) > 1 else {}
+    made["actions"] = actions([made.pop("moments")] if made else [])
+    return {**tables.joined([made]), "videos": tables.table("videos", videos)}
+
+
+def _view(
+    session: PlannedVideo, known: Mapping[str, Any], parts: Sequence[Mapping[str, pa.Table]]
+) -> View:
+    """Gather what is known of one view: which frames were looked at, and its rows."""
+    clips = [
+        each
+        for clip in session.clips
+        for each in clip["views"]
+        if each["video_id"] == known["video_id"]
+    ]
+    inside = [in_core(clip["frame_index"], clip["core"]) for clip in clips]
+    frames = [clip["frame_index"][own] for clip, own in zip(clips, inside, strict=True)]
+    times = [clip["times"][own] for clip, own in zip(clips, inside, strict=True)]
+    moments = [tables.MOMENTS.empty_table(), *(part["moments"] for part in parts)]
+    return View(
+        known["video_id"],
+        Camera.read(known["camera"]),
+        known["offset"],
+        np.concatenate([np.zeros(0, np.int64), *frames]),
+        np.concatenate([np.zeros(0), *times]),
+        {**tables.joined(parts), "moments": pa.concat_tables(moments)},
+    )
+
+
+def _unread(video: PlannedVideo) -> Iterator[dict[str, Any]]:
+    """Make a row of ``errors`` of what could not be read: the video, or a session and its views."""
+    whole = {
+        "video_id": video.video_id,
+        "uri": video.input.uri,
+        "error_kind": video.error_kind,
+        "error": video.error,
+    }
+    for each in (whole, *video.info.get("views", ())):
+        if each["error"]:
+            yield {
+                "video_id": each["video_id"],
+                "uri": each["uri"],
+                "clip_id": "",
+                "stage": "probe",
+                "kind": each["error_kind"],
+                "message": each["error"],
+                "attempts": 1,
+                "traceback": "",
+            }

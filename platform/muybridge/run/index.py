@@ -14,21 +14,23 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import ray
 import ray.data
 
 from muybridge.columns import GIVEN, Clip
 from muybridge.errors import InputError
-from muybridge.graph import Graph, ready
+from muybridge.graph import Graph, parted, ready
 from muybridge.run import offline, planning
 from muybridge.run.cluster import cluster, stream, workers
 from muybridge.run.commit import analysed, commit, todo
 from muybridge.run.planned import Planned
 from muybridge.run.pools import Pool, group
 from muybridge.run.report import Progress, Summary
+from muybridge.run.sessions import Session, read
 from muybridge.store import ledger as ledgers
 from muybridge.store import lock, tables
-from muybridge.store.inputs import inputs, locate
+from muybridge.store.inputs import Input, inputs, locate
 from muybridge.store.ledger import Ledger
 from muybridge.store.objects import at
 from muybridge.store.plan import Plan
@@ -42,6 +44,7 @@ def index(
     out: str,
     graph: Graph,
     *,
+    sessions: Sequence[str] = (),
     fps: float | None = None,
     pools: tuple[Pool, ...] = (),
     endpoint: str | None = None,
@@ -51,13 +54,17 @@ def index(
 ) -> Summary:
     """Write tables of the people in videos to ``out``, a folder or s3://bucket/prefix.
 
-    ``uris`` are files, folders, globs, s3:// prefixes or manifests; ``fps`` looks at that many
+    ``uris`` are files, folders, globs, s3:// prefixes or manifests, ``sessions`` files or folders
+    that describe synchronised videos (``run.sessions``); ``fps`` looks at that many
     frames a second, None at every frame. Faults of the graph, missing weights and pools that cannot
     work are raised before anything starts. What cannot be read becomes rows of ``errors``.
     """
     ready(graph, GIVEN)
     group(graph, GIVEN, pools)
-    found = inputs(uris, endpoint)
+    found: list[Input | Session] = [
+        *inputs(uris, endpoint),
+        *(session for uri in sessions for session in read(uri, endpoint)),
+    ]
     if not found:
         raise InputError(
             f"no video in {', '.join(uris)}: folders and prefixes give what is named like a video "
@@ -163,7 +170,9 @@ class _Run:
             pools or _whole(graph, sum(self._left.values())),
             locate=lambda uri: locate(uri, endpoint),
             finish=lambda clip: stage(ledger, clip),
-            deaths=lambda clip: ledger.attempt(clip["shard"], clip["clip_id"], run) - 1,
+            deaths=lambda clip, pool: (
+                ledger.attempt(clip["shard"], clip["clip_id"], f"{run} {pool}") - 1
+            ),
         )
         for row in rows.iter_rows():
             yield offline.unpack(row)
@@ -213,17 +222,25 @@ class _Run:
 
 def stage(ledger: Ledger, clip: Clip) -> dict[str, Any]:
     """Keep all rows of a clip as one file, and make the receipt that goes to the driver."""
-    made = tables.rows(clip)
-    frames = analysed(clip)
-    row = {"video_id": clip["video_id"], "frames_analysed": frames}
-    ledger.stage(clip["shard"], clip["clip_id"], {**made, "videos": tables.table("videos", [row])})
+    views = parted([clip])
+    parts = [tables.rows(view) for view in views]
+    made = {name: pa.concat_tables([part[name] for part in parts]) for name in parts[0]}
+    frames = [analysed(view) for view in views]
+    seen = [
+        {"video_id": view["video_id"], "frames_analysed": number}
+        for view, number in zip(views, frames, strict=True)
+    ]
+    made["videos"] = tables.table("videos", seen)
+    ledger.stage(clip["shard"], clip["clip_id"], made)
     return {
         "shard": clip["shard"],
         "video_id": clip["video_id"],
-        "frames": frames,
+        "frames": sum(frames),
         "seconds": duration(clip),
         "errors": len(made["errors"]),
-        "decoded_bytes": int(clip["frame_seen"].sum()) * clip["width"] * clip["height"] * 3,
+        "decoded_bytes": sum(
+            int(view["frame_seen"].sum()) * view["width"] * view["height"] * 3 for view in views
+        ),
     }
 
 

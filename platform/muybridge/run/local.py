@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from muybridge.columns import GIVEN, Clip
-from muybridge.graph import Graph, apply, load
+from muybridge.graph import Graph, apply, gathered, load, parted
 
 
 def run(graph: Graph, clips: Iterable[Clip], given: Iterable[str] = GIVEN) -> Iterator[Clip]:
     """Yield each clip with all that the graph writes for it, in the order given."""
     loaded = load(graph, given)
     for clip in clips:
-        yield from apply(loaded, [clip])
+        yield from gathered([clip], apply(loaded, parted([clip])))

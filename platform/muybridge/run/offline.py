@@ -18,14 +18,14 @@ import pyarrow as pa
 import ray.data
 
 from muybridge.columns import GIVEN, Clip
-from muybridge.graph import Graph, Loaded, load
+from muybridge.graph import Graph, Loaded, gathered, load, parted
 from muybridge.run import isolated
 from muybridge.run.attempts import MOST, through
 from muybridge.run.pools import Pool, columns, group, most_clips
 
 Spent = defaultdict[str, float]  # seconds by stage, and as frames, write, idle
 Finish = Callable[[Clip], Mapping[str, Any]]
-Deaths = Callable[[Clip], int]
+Deaths = Callable[[Clip, int], int]  # of workers, by clip and pool
 
 
 def compile(
@@ -36,13 +36,13 @@ def compile(
     *,
     locate: Callable[[str], str] = str,
     finish: Finish = dict,
-    deaths: Deaths = lambda clip: 0,
+    deaths: Deaths = lambda clip, pool: 0,
 ) -> ray.data.Dataset:
     """Lead a dataset of packed clips (``pack``) through the pools; unpack its rows with ``unpack``.
 
     ``locate`` turns a clip's uri into its source, in the actor. ``finish`` runs in the last actor
-    and its answer is what comes out. ``deaths`` notes that a clip is taken up and tells how many
-    workers died over it before.
+    and its answer is what comes out. ``deaths`` notes that a clip is taken up by a pool, the first
+    being 0, and tells how many of its workers died over it before.
     """
     grouped = group(graph, given, pools)
     held = columns(grouped, given)
@@ -56,7 +56,7 @@ def compile(
                 "locate": locate if at == 0 else None,
                 "drop": drop,
                 "finish": finish if last else None,
-                "deaths": deaths,
+                "deaths": lambda clip, pool=at: deaths(clip, pool),
             },
             batch_size=most_clips(stages),
             batch_format="pyarrow",
@@ -88,7 +88,7 @@ class Worker:
         locate: Callable[[str], str] | None,
         drop: frozenset[str],
         finish: Finish | None,
-        deaths: Deaths,
+        deaths: Callable[[Clip], int],
     ) -> None:
         self._graph, self._given, self._deaths = graph, given, deaths
         self._locate, self._drop, self._finish = locate, drop, finish
@@ -102,31 +102,42 @@ class Worker:
         for _, before in rows:
             for name, seconds in before.items():
                 spent[name] += seconds
-        clips = self._through([self._open(clip) for clip, _ in rows], spent)
+        clips = self._through([self._opened(clip) for clip, _ in rows], spent)
         answers = [self._close(clip, spent) for clip in clips]
         self._idle_since = time.perf_counter()
         return pa.Table.from_pylist(
             [pack(answer, {} if at else spent) for at, answer in enumerate(answers)]
         )
 
-    def _open(self, clip: Clip) -> Clip:
-        return {**clip, "source": self._locate(clip["uri"])} if self._locate else clip
+    def _opened(self, clip: Clip) -> Clip:
+        if self._locate is None:
+            return clip
+        sourced = [{**each, "source": self._locate(each["uri"])} for each in parted([clip])]
+        return gathered([clip], sourced)[0]
 
     def _through(self, clips: list[Clip], spent: Spent) -> list[Clip]:
+        """Lead clips through the stages: of a session's clip each view, which may fail alone."""
         deaths = [0 if clip.get("error") else self._deaths(clip) for clip in clips]
-        safe = [clip for clip, died in zip(clips, deaths, strict=True) if not died]
-        results = iter(through(self._loaded, safe, spent))
-        return [
-            isolated.apply(self._graph, self._given, self._drop, clip, died, MOST)
+        views = [
+            (view, died)
+            for clip, died in zip(clips, deaths, strict=True)
+            for view in parted([clip])
+        ]
+        results = iter(through(self._loaded, [view for view, died in views if not died], spent))
+        done = [
+            isolated.apply(self._graph, self._given, self._drop, view, died, MOST)
             if died
             else next(results)
-            for clip, died in zip(clips, deaths, strict=True)
+            for view, died in views
         ]
+        return gathered(clips, done)
 
     def _close(self, clip: Clip, spent: Spent) -> Mapping[str, Any]:
-        spent["frames"] += getattr(clip.get("frames"), "waited_s", 0.0)
+        views = parted([clip])
+        spent["frames"] += sum(getattr(view.get("frames"), "waited_s", 0.0) for view in views)
         start = time.perf_counter()
-        kept = {name: value for name, value in clip.items() if name not in self._drop}
-        answer = self._finish(kept) if self._finish else kept
+        kept = [{k: v for k, v in view.items() if k not in self._drop} for view in views]
+        answer = gathered([clip], kept)[0]
+        answer = self._finish(answer) if self._finish else answer
         spent["write"] += time.perf_counter() - start
         return answer

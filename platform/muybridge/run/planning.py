@@ -1,16 +1,20 @@
-"""Plan a corpus: probe what is new on all workers, cut it into clips, keep that with the output."""
+"""Plan a corpus: probe what is new on all workers, cut it into clips, keep that with the output.
+
+Sessions of synchronised videos are planned beside single videos.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 import ray
 
 from muybridge.errors import VideoError
+from muybridge.run import sessions
 from muybridge.run.cluster import workers
+from muybridge.run.sessions import Session
 from muybridge.store.inputs import Input, fingerprint, locate, video_id
 from muybridge.store.plan import Plan, PlannedVideo
 from muybridge.video.clips import clips
@@ -24,7 +28,7 @@ IMPOSSIBLE = {"directory": "is a directory", "missing": "no such file"}
 
 def update(
     plan: Plan,
-    inputs: Sequence[Input],
+    items: Sequence[Input | Session],
     fps: float | None,
     endpoint: str | None,
     report: Callable[[int, int], None],
@@ -33,7 +37,17 @@ def update(
 
     ``report`` is told how many videos of how many are probed.
     """
-    changes = plan.changes(inputs)
+    together = {item.input.uri: item for item in items if isinstance(item, Session)}
+    known = [item.input if isinstance(item, Session) else item for item in items]
+
+    def held(item: Input) -> str:
+        session = together.get(item.uri)
+        return session.fingerprint if session else fingerprint(item)
+
+    def found(some: Sequence[Input]) -> Iterator[PlannedVideo]:
+        return counted(probed([together.get(item.uri, item) for item in some], fps, endpoint))
+
+    changes = plan.changes(known, held)
     total = len(changes.new) + len(changes.changed)
     done = 0
 
@@ -47,19 +61,19 @@ def update(
     if changes.touched:
         plan.touch(changes.touched)
     if changes.changed:
-        plan.replace(counted(probed(changes.changed, fps, endpoint)))
+        plan.replace(found(changes.changed))
     if changes.new:
-        plan.add(counted(probed(changes.new, fps, endpoint)))
+        plan.add(found(changes.new))
 
 
 def probed(
-    inputs: Sequence[Input], fps: float | None, endpoint: str | None
+    items: Sequence[Input | Session], fps: float | None, endpoint: str | None
 ) -> Iterator[PlannedVideo]:
     """Probe videos on the cluster, a few batches ahead, and yield them in the order given."""
     remote = ray.remote(num_cpus=1)(_probe_batch)
-    rest = iter(inputs)
+    rest = iter(items)
     ahead = AHEAD * workers()
-    size = min(MOST, max(1, len(inputs) // ahead))
+    size = min(MOST, max(1, len(items) // ahead))
     running: deque[ray.ObjectRef[list[PlannedVideo]]] = deque()
     while True:
         while len(running) < ahead and (batch := list(islice(rest, size))):
@@ -70,36 +84,30 @@ def probed(
 
 
 def _probe_batch(
-    inputs: Sequence[Input], fps: float | None, endpoint: str | None
+    items: Sequence[Input | Session], fps: float | None, endpoint: str | None
 ) -> list[PlannedVideo]:
     with Decoder() as decoder:
-        return [probe(decoder, item, fps, endpoint) for item in inputs]
+        return [probe(decoder, item, fps, endpoint) for item in items]
 
 
-def probe(decoder: Decoder, item: Input, fps: float | None, endpoint: str | None) -> PlannedVideo:
-    """Make what the plan holds of one video; what cannot be read is planned with its error."""
-    name = video_id(item.uri, fingerprint(item))
+def probe(
+    decoder: Decoder, item: Input | Session, fps: float | None, endpoint: str | None
+) -> PlannedVideo:
+    """Make what the plan holds of a video or a session; what cannot be read has its error."""
+    if isinstance(item, Session):
+        found = [_index(decoder, view.input, endpoint) for view in item.views]
+        return sessions.planned(item, found, fps)
+    name, index = video_id(item.uri, fingerprint(item)), _index(decoder, item, endpoint)
+    if isinstance(index, VideoError):
+        return PlannedVideo(item, name, error_kind=index.kind, error=str(index))
+    return PlannedVideo(item, name, index.info(), clips(index, item.uri, name, fps))
+
+
+def _index(decoder: Decoder, item: Input, endpoint: str | None) -> VideoIndex | VideoError:
+    """Index a video, or say why that cannot be."""
     try:
         if item.tag in IMPOSSIBLE:
             raise VideoError("unreadable", item.uri, IMPOSSIBLE[item.tag])
-        found = decoder.probe(locate(item.uri, endpoint), item.uri)
-        return PlannedVideo(item, name, info(found), clips(found, item.uri, name, fps))
+        return decoder.probe(locate(item.uri, endpoint), item.uri)
     except VideoError as error:
-        return PlannedVideo(item, name, error_kind=error.kind, error=str(error))
-
-
-def info(found: VideoIndex) -> dict[str, Any]:
-    """Tell the columns of the table ``videos`` that a probe knows."""
-    last_s = 1 / found.fps if found.fps else 0.0  # how long the last frame is shown
-    return {
-        "container": found.container,
-        "codec": found.codec,
-        "width": found.width,
-        "height": found.height,
-        "rotation": found.rotation,
-        "frames": len(found.pts),
-        "fps": found.fps,
-        "start_s": float(found.times[0]),
-        "duration_s": float(found.times[-1] - found.times[0]) + last_s,
-        "has_audio": found.has_audio,
-    }
+        return error

@@ -102,9 +102,10 @@ class Ledger:
         follow from ``people``. Returns the record: the videos, and each table's rows, size in bytes
         and sha256.
         """
-        wanted = {video.video_id for video in plan.load(self.objects, shard)}
-        kept = wanted.intersection(self._record(shard).get("videos", ()))
-        _refuse_strangers(shard, made, wanted - kept)
+        wanted = {video.video_id: video.ids for video in plan.load(self.objects, shard)}
+        done = set(self._record(shard).get("videos", ()))
+        kept = frozenset[str]().union(*(ids for name, ids in wanted.items() if name in done))
+        _refuse_strangers(shard, made, frozenset[str]().union(*wanted.values()) - kept)
         made = {**tables.joined([made]), "tracks": tables.tracks(made["people"])}
         parts = {}
         for name in SCHEMAS:
@@ -132,7 +133,7 @@ class Ledger:
         key = f"{COMMITS}{shard}.json"
         return json.loads(self.objects.read(key)) if self.objects.exists(key) else {}
 
-    def _kept(self, shard: str, name: str, kept: set[str]) -> pa.Table:
+    def _kept(self, shard: str, name: str, kept: frozenset[str]) -> pa.Table:
         """Read the rows of videos that stay as they are from the part that readers see."""
         if not kept:
             return SCHEMAS[name].empty_table()
@@ -190,7 +191,7 @@ def _differences(found: Mapping[str, Any], asked: Mapping[str, Any], path: str =
     return lines
 
 
-def _refuse_strangers(shard: str, made: Tables, videos: set[str]) -> None:
+def _refuse_strangers(shard: str, made: Tables, videos: frozenset[str]) -> None:
     strange = {
         f"{name}: {video}"
         for name, rows in made.items()

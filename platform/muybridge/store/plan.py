@@ -1,6 +1,7 @@
 """Keep the plan of a corpus: all videos, cut into clips, in shards of about an hour.
 
-A shard's file holds one row a clip, and one for a video without clips. The index says of every
+A shard's file holds one row a clip, and one for a video without clips. A session of synchronised
+videos is planned like a video: one row is one clip of all its views. The index says of every
 video which shard has it, so that a finished run is recognised without opening the shards. It grows
 by pieces; a later piece's word on a video counts.
 """
@@ -31,6 +32,7 @@ PIECE_VIDEOS = 2000
 VIDEO = ("uri", "size", "tag", "video_id", "info", "error_kind", "error")
 CLIP = tuple(name for name in GIVEN if name not in ("uri", "video_id", "source"))
 LISTS = tuple(name for name in CLIP if COLUMNS[name].shape)
+VIEWED = tuple(name for name in GIVEN if name != "source")  # of each view of a session's clip
 INDEXED = pa.schema(
     [("uri", pa.string()), ("size", pa.int64())]
     + [(name, pa.string()) for name in ("tag", "video_id", "shard")]
@@ -42,7 +44,8 @@ class PlannedVideo:
     """Be one video of the plan: what is known of it, and its clips, or why it has none.
 
     ``info`` holds the columns of the table ``videos`` (and whatever else JSON can hold); ``clips``
-    the given columns of each clip, without ``source``.
+    the given columns of each clip, without ``source``. If it is a session, ``info`` has ``views``,
+    which are rows of its own with an id each, and so has each of the clips, given as clips are.
     """
 
     input: Input
@@ -51,6 +54,11 @@ class PlannedVideo:
     clips: Sequence[Mapping[str, Any]] = ()
     error_kind: str = ""
     error: str = ""
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Name all that rows may be of: the video, or the session and its views."""
+        return frozenset([self.video_id, *(v["video_id"] for v in self.info.get("views", ()))])
 
 
 class Known(NamedTuple):
@@ -200,12 +208,13 @@ def _encode(videos: Sequence[PlannedVideo]) -> bytes:
     columns |= {
         name: _lists(name, clips) if name in LISTS else _values(name, clips) for name in CLIP
     }
+    columns["views"] = pa.array([clip and clip.get("views") for clip in clips], VIEWS)
     sink = io.BytesIO()
     pq.write_table(
         pa.table(columns),
         sink,
         compression="zstd",
-        use_dictionary=[name for name in columns if name not in LISTS],
+        use_dictionary=[name for name in columns if name not in (*LISTS, "views")],
         column_encoding={f"{name}.list.element": "DELTA_BINARY_PACKED" for name in LISTS},
         write_statistics=False,
     )
@@ -222,9 +231,27 @@ def _video(video: PlannedVideo) -> dict[str, Any]:
     }
 
 
+def _type(name: str) -> pa.DataType:
+    kind = {"str": pa.string(), "float64": pa.float64()}.get(COLUMNS[name].dtype, pa.int64())
+    return pa.list_(kind) if COLUMNS[name].shape else kind
+
+
+VIEWS = pa.list_(pa.struct([(name, _type(name)) for name in VIEWED]))
+
+
 def _values(name: str, clips: Sequence[Mapping[str, Any] | None]) -> pa.Array:
-    kind = pa.string() if COLUMNS[name].dtype == "str" else pa.int64()
-    return pa.array([None if clip is None else clip[name] for clip in clips], kind)
+    return pa.array([None if clip is None else clip[name] for clip in clips], _type(name))
+
+
+def _views(views: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Read the views of a session's clip back: lists are arrays again."""
+    return [
+        {
+            name: np.array(value, COLUMNS[name].dtype) if COLUMNS[name].shape else value
+            for name, value in view.items()
+        }
+        for view in views
+    ]
 
 
 def _lists(name: str, clips: Sequence[Mapping[str, Any] | None]) -> pa.Array:
@@ -253,7 +280,9 @@ def _planned(columns: Mapping[str, list[Any]], rows: Sequence[int]) -> PlannedVi
         video["video_id"],
         json.loads(video["info"]),
         [
-            named | {name: columns[name][row] for name in CLIP}
+            named
+            | {name: columns[name][row] for name in CLIP}
+            | ({"views": _views(columns["views"][row])} if columns["views"][row] else {})
             for row in rows
             if columns["clip_id"][row] is not None
         ],

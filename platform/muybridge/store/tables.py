@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from muybridge.columns import Clip
 
-VERSION = "4"
+VERSION = "5"
 ROW_GROUP = 65_536
 SIDES = ("left", "top", "right", "bottom")
 Tables = dict[str, pa.Table]
@@ -27,6 +27,7 @@ Tables = dict[str, pa.Table]
 TEXT, COUNT, SMALL, REAL, SINGLE = pa.string(), pa.int64(), pa.int32(), pa.float64(), pa.float32()
 BYTES = pa.binary()
 MANY = pa.list_(pa.field("item", SINGLE, nullable=False))
+WHOLE = pa.list_(pa.field("item", SMALL, nullable=False))
 WORDS = pa.list_(pa.field("item", TEXT, nullable=False))
 
 # fmt: off
@@ -68,6 +69,21 @@ FIELDS: dict[str, tuple[tuple[str, pa.DataType, str, str], ...]] = {
         ("duration_s", REAL,       "seconds",   "from the first frame to the end of the last"),
         ("has_audio",  pa.bool_(), "",          "whether there is sound"),
     ),
+    "sessions": (
+        VIDEO,
+        ("session_id", TEXT,       "",          "the session: what rows in the world are of"),
+        ("uri",        TEXT,       "",          "where the session is"),
+        ("view",       TEXT,       "",          "the camera, as the calibration names it"),
+        ("position",   SMALL,      "",          "of the view among the session's, from 0"),
+        ("offset_s",   REAL,       "seconds",   "to add to the video's times for the first view's"),
+        ("offset_spread_s", REAL,  "seconds",   "standard deviation, if the offset was found"),
+        ("width",      SMALL,      "pixels",    "of the pictures that the camera holds for"),
+        ("height",     SMALL,      "pixels",    "of the pictures that the camera holds for"),
+        ("matrix",       MANY,     "pixels",    "3 x 3: places at depth 1 to pixels"),
+        ("distortion",   MANY,     "",          "of the lens: k1, k2, p1, p2, k3"),
+        ("rotation",     MANY,     "",          "3 x 3: axes of the world to the camera's"),
+        ("translation",  MANY,     "metres",    "x, y, z of the world's origin for the camera"),
+    ),
     "people": (
         VIDEO,
         ("clip_id",  TEXT,   "",        "the clip that the frame belongs to"),
@@ -86,11 +102,16 @@ FIELDS: dict[str, tuple[tuple[str, pa.DataType, str, str], ...]] = {
     ),
     "joints3d": (
         *FRAME, *SYSTEM,
-        ("space",    TEXT,   "",        "root: axes of the camera, origin between the hips"),
-        ("x",        MANY,   "metres",  "of each joint, to the right"),
-        ("y",        MANY,   "metres",  "of each joint, down"),
-        ("z",        MANY,   "metres",  "of each joint, forward"),
+        ("space",    TEXT,   "",
+         "root: axes of the camera, origin between the hips; world: those of the calibration"),
+        ("x",        MANY,   "metres",  "of each joint; in root, to the right"),
+        ("y",        MANY,   "metres",  "of each joint; in root, down"),
+        ("z",        MANY,   "metres",  "of each joint; in root, forward"),
         ("score",    MANY,   "0 to 1",  "confidence of each joint"),
+        ("spread",   MANY,   "metres",  "of each joint in the world: standard deviation"),
+        ("error",    MANY,   "pixels",  "of each joint in the world: mean reprojection error"),
+        ("views",    WHOLE,  "",
+         "of each joint in the world: what it was made of, the first view counting 1, then 2, 4 …"),
     ),
     "densepose": (
         *FRAME,
@@ -147,6 +168,7 @@ FIELDS: dict[str, tuple[tuple[str, pa.DataType, str, str], ...]] = {
 }
 KEYS = {
     "videos":    ("video_id",),
+    "sessions":  ("session_id", "position"),
     "people":    ("video_id", "frame", "track_id"),
     "keypoints": ("video_id", "frame", "track_id", "system"),
     "joints3d":  ("video_id", "frame", "track_id", "system"),
@@ -180,6 +202,7 @@ BODY = (
 # the clip's columns, any of which make rows of a table, beside those that say who is seen when
 SOURCES: dict[str, tuple[str, ...]] = {
     "videos": LOOKED,
+    "sessions": (),
     "people": SEEN,
     **{
         name: tuple(column for table, _, _, column, *_ in SYSTEMS if table == name)
@@ -220,6 +243,13 @@ def table(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Make a table of rows; columns that a row lacks are null."""
     columns = {column: [row.get(column) for row in rows] for column in SCHEMAS[name].names}
     return pa.table(columns, SCHEMAS[name])
+
+
+def filled(name: str, columns: Mapping[str, Any], rows: int) -> pa.Table:
+    """Make a table of whole columns, all of so many rows; those that are missing are null."""
+    schema = SCHEMAS[name]
+    empty = {field.name: pa.nulls(rows, field.type) for field in schema}
+    return pa.table({column: {**empty, **columns}[column] for column in schema.names}, schema)
 
 
 def rows(clip: Clip) -> Tables:
@@ -326,8 +356,8 @@ def _joints(
 ) -> pa.Table:
     columns: dict[str, Any] = {column: people[column] for column, *_ in FRAME}
     columns |= {column: pa.repeat(value, len(people)) for column, value in constant.items()}
-    columns |= {value: _lists(joints[..., i]) for i, value in enumerate(values)}
-    return pa.table({c: columns[c] for c in SCHEMAS[name].names}, SCHEMAS[name])
+    columns |= {value: lists(joints[..., i]) for i, value in enumerate(values)}
+    return filled(name, columns, len(people))
 
 
 def _densepose(clip: Clip, people: pa.Table) -> pa.Table:
@@ -348,12 +378,12 @@ def _bodies(clip: Clip, people: pa.Table) -> pa.Table:
         "system": pa.repeat("vibe", len(people)),
         "model": pa.repeat(clip["smpl_model"], len(people)),
         "body": pa.repeat(clip["smpl_body"], len(people)),
-        "betas": _lists(clip["smpl_betas"]),
-        "rotations": _lists(clip["smpl_rotations"].reshape(len(people), 72)),
-        "camera": _lists(clip["smpl_camera"]),
-        "translation": _lists(clip["smpl_translation"]),
+        "betas": lists(clip["smpl_betas"]),
+        "rotations": lists(clip["smpl_rotations"].reshape(len(people), 72)),
+        "camera": lists(clip["smpl_camera"]),
+        "translation": lists(clip["smpl_translation"]),
         "focal": clip["smpl_focal"],
-        **{axis: _lists(clip["smpl_joints3d"][..., i]) for i, axis in enumerate("xyz")},
+        **{axis: lists(clip["smpl_joints3d"][..., i]) for i, axis in enumerate("xyz")},
     }
     return pa.table({c: columns[c] for c in SCHEMAS["bodies"].names}, SCHEMAS["bodies"])
 
@@ -365,17 +395,18 @@ def _moments(
     columns |= {
         "system": pa.repeat(system, len(people)),
         "label_set": pa.repeat(label_set, len(people)),
-        "scores": _lists(scores),
+        "scores": lists(scores),
     }
     return pa.table(columns, MOMENTS)
 
 
-def _lists(values: NDArray[np.float32]) -> pa.Array:
-    """Turn (P, J) into P lists of J."""
+def lists(values: NDArray[Any]) -> pa.Array:
+    """Turn (P, J) into P lists of J: of single precision, or of whole numbers."""
+    kind = WHOLE if values.dtype.kind == "i" else MANY
     people, joints = values.shape
     offsets = np.arange(0, (people + 1) * joints, joints, dtype=np.int32)[: people + 1]
-    flat = pa.array(np.ascontiguousarray(values).reshape(-1), SINGLE)
-    return pa.ListArray.from_arrays(offsets, flat, type=MANY)
+    flat = pa.array(np.ascontiguousarray(values, kind.value_type.to_pandas_dtype()).reshape(-1))
+    return pa.ListArray.from_arrays(offsets, flat, type=kind)
 
 
 def _failed(clip: Clip) -> Iterator[dict[str, Any]]:

@@ -72,14 +72,15 @@ def read(path: Path, subject: str = "") -> tuple[Camera, ...]:
     """
     if not path.exists():
         raise InputError(f"{path}: there is no such calibration")
-    if path.is_dir():
-        return _folder(path, subject)
-    return parse(_text(path), path.name, subject)
+    if not path.is_dir():
+        return parse(_text(path), path.name, subject)
+    files = (file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES)
+    return among({file.name: _text(file) for file in files}, str(path), subject)
 
 
 def parse(text: str, name: str, subject: str = "") -> tuple[Camera, ...]:
     """Read the cameras from a file's text; ``name`` is the file's, for errors."""
-    form = _form(text)
+    form = form_of(text)
     if not form:
         raise InputError(f"{name}: this is no calibration we know: {KNOWN}")
     faults: list[str] = []
@@ -97,24 +98,24 @@ def parse(text: str, name: str, subject: str = "") -> tuple[Camera, ...]:
     return tuple(cameras)
 
 
-def _folder(path: Path, subject: str) -> tuple[Camera, ...]:
-    texts = {f: _text(f) for f in sorted(path.iterdir()) if f.suffix.lower() in SUFFIXES}
-    forms = {file: _form(text) for file, text in texts.items()}
+def among(texts: Mapping[str, str], place: str, subject: str = "") -> tuple[Camera, ...]:
+    """Read the cameras from those of a folder's files, by name, that are calibrations."""
+    forms = {name: form_of(text) for name, text in texts.items()}
     for form in FORMS:
-        files = [file for file, its in forms.items() if its == form]
+        names = [name for name, its in forms.items() if its == form]
         if form == "YAML":
-            cameras = [c for file in files for c in parse(texts[file], file.name, subject)]
+            cameras = [camera for name in names for camera in parse(texts[name], name, subject)]
             twice = {c.name for c in cameras if [d.name for d in cameras].count(c.name) > 1}
             if twice:
-                raise InputError(f"{path}: cameras of the same name: {', '.join(sorted(twice))}")
+                raise InputError(f"{place}: cameras of the same name: {', '.join(sorted(twice))}")
             if cameras:
                 return tuple(cameras)
-        elif len(files) > 1:
-            names = ", ".join(file.name for file in files)
-            raise InputError(f"{path}: which is the calibration: {names}? Name one of them.")
-        elif files:
-            return parse(texts[files[0]], files[0].name, subject)
-    raise InputError(f"{path}: no calibration in this folder; {KNOWN}")
+        elif len(names) > 1:
+            which = ", ".join(names)
+            raise InputError(f"{place}: which is the calibration: {which}? Name one of them.")
+        elif names:
+            return parse(texts[names[0]], names[0], subject)
+    raise InputError(f"{place}: no calibration in this folder; {KNOWN}")
 
 
 def _text(path: Path) -> str:
@@ -123,7 +124,7 @@ def _text(path: Path) -> str:
     return path.read_text("utf-8", errors="replace")
 
 
-def _form(text: str) -> str:
+def form_of(text: str) -> str:
     """Tell a form by how the text begins, and by the words that it must hold."""
     start = text.lstrip("\ufeff \t\r\n")
     if start.startswith("%YAML"):

@@ -91,33 +91,44 @@ def clips(
 
     With ``fps``, a clip holds sampled frames only, and one whose core has none is left out.
     """
-    chosen = np.arange(len(index.pts)) if fps is None else sample(index.pts, index.time_base, fps)
-    times = index.times
-    return [
-        {
-            "video_id": video_id,
-            "clip_id": _clip_id(video_id, index, span),
-            "uri": uri,
-            "source": index.source,
-            "stream": index.stream,
-            "decoder": index.decoder,
-            "width": index.width,
-            "height": index.height,
-            "rotation": index.rotation,
-            "core": np.array([span.core_start, span.core_stop], np.int64),
-            "frame_index": frames,
-            "pts": index.pts[frames],
-            "times": times[frames],
-        }
-        for span in cut(index.pts, index.keyframes, index.time_base)
-        if _any(chosen, span.core_start, span.core_stop)
-        for frames in [chosen[slice(*np.searchsorted(chosen, (span.start, span.stop)))]]
-    ]
+    spans, frames = cut(index.pts, index.keyframes, index.time_base), chosen(index, fps)
+    made = (filled(index, uri, video_id, span, frames) for span in spans)
+    return [clip for clip in made if clip]
 
 
-def _any(chosen: NDArray[np.int64], start: int, stop: int) -> bool:
-    first, last = np.searchsorted(chosen, (start, stop))
-    return bool(first < last)
+def chosen(index: VideoIndex, fps: float | None) -> NDArray[np.int64]:
+    """Choose the frames to look at, by their numbers: ``fps`` a second, or all of them."""
+    if fps is None:
+        return np.arange(len(index.pts))
+    return sample(index.pts, index.time_base, fps)
+
+
+def filled(
+    index: VideoIndex, uri: str, video_id: str, span: Span, wanted: NDArray[np.int64]
+) -> dict[str, Any] | None:
+    """Make the given columns of one clip with those of the ``wanted`` frames that are in its span.
+
+    There is no clip if none is in its core.
+    """
+    first, last = np.searchsorted(wanted, (span.core_start, span.core_stop))
+    if first == last:
+        return None
+    frames = wanted[slice(*np.searchsorted(wanted, (span.start, span.stop)))]
+    return {
+        "video_id": video_id,
+        "clip_id": _clip_id(video_id, index, span),
+        "uri": uri,
+        "source": index.source,
+        "stream": index.stream,
+        "decoder": index.decoder,
+        "width": index.width,
+        "height": index.height,
+        "rotation": index.rotation,
+        "core": np.array([span.core_start, span.core_stop], np.int64),
+        "frame_index": frames,
+        "pts": index.pts[frames],
+        "times": index.times[frames],
+    }
 
 
 def _clip_id(video_id: str, index: VideoIndex, span: Span) -> str:

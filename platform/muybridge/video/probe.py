@@ -54,6 +54,22 @@ class VideoIndex:
         """Say when each frame is shown: (N,) seconds."""
         return (self.pts - self.origin) * self.time_base.numerator / self.time_base.denominator
 
+    def info(self) -> dict[str, Any]:
+        """Tell the columns of the table ``videos`` that a probe knows."""
+        last_s = 1 / self.fps if self.fps else 0.0  # how long the last frame is shown
+        return {
+            "container": self.container,
+            "codec": self.codec,
+            "width": self.width,
+            "height": self.height,
+            "rotation": self.rotation,
+            "frames": len(self.pts),
+            "fps": self.fps,
+            "start_s": float(self.times[0]),
+            "duration_s": float(self.times[-1] - self.times[0]) + last_s,
+            "has_audio": self.has_audio,
+        }
+
 
 @dataclass
 class _Packets:

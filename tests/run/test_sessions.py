@@ -1,0 +1,319 @@
+"""Sessions are read, planned and analysed: all views of a moment in a row, a number a person."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+
+import muybridge
+from muybridge import graphs
+from muybridge.columns import GIVEN
+from muybridge.errors import InputError, VideoError
+from muybridge.geometry.cameras import Camera
+from muybridge.run import commit, identities, index, local, planning, sessions
+from muybridge.store import tables
+from muybridge.store.inputs import Input
+from muybridge.video.probe import VideoIndex
+from muybridge.video.process import Decoder
+
+CAMERA = {
+    "size": [640, 480],
+    "matrix": [[600, 0, 320], [0, 600, 240], [0, 0, 1]],
+    "distortions": [0, 0, 0, 0],
+    "rotation": [0, 0, 0],
+}
+
+
+def calibration(*names: str) -> str:
+    """Write cameras that stand beside each other, as Pose2Sim does."""
+    return "\n".join(
+        f"[{name}]\n"
+        + "\n".join(f"{key} = {json.dumps(value)}" for key, value in CAMERA.items())
+        + f"\ntranslation = [{number}.0, 0.0, 3.0]\n"
+        for number, name in enumerate(names)
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of two files that are named like videos of two of three cameras."""
+    (tmp_path / "calib.toml").write_text(calibration("cam_1", "cam_2", "cam_3"))
+    for number in (1, 2):
+        (tmp_path / f"Walk Cam{number}.mp4").write_bytes(bytes(number))
+    return tmp_path
+
+
+def describe(folder: Path, *lines: str) -> str:
+    file = folder / "SESSIONS.toml"
+    file.write_text("[[session]]\n" + "\n".join(lines))
+    return str(file)
+
+
+GOOD = (
+    'calibration = "calib.toml"',
+    'views = { cam_1 = "Walk Cam1.mp4", cam_3 = "Walk Cam2.mp4" }',
+)
+
+
+def test_a_folder_is_a_session_of_the_cameras_that_its_videos_are_named_like(folder):
+    (one,) = sessions.read(str(folder))
+    assert [(view.camera.name, Path(view.input.uri).name) for view in one.views] == [
+        ("cam_1", "Walk Cam1.mp4"),
+        ("cam_2", "Walk Cam2.mp4"),
+    ]
+    assert [view.offset for view in one.views] == [None, None]
+
+
+def test_a_calibration_may_lie_in_a_folder_of_its_own(folder):
+    (folder / "calibration").mkdir()
+    (folder / "calib.toml").rename(folder / "calibration" / "Calib.toml")
+    assert len(sessions.read(str(folder))[0].views) == 2
+
+
+def test_a_file_names_the_views_and_their_offsets(folder):
+    (one,) = sessions.read(describe(folder, *GOOD, "offsets = { cam_3 = -0.5 }", 'name = "a"'))
+    assert one.input.uri == f"{folder}/SESSIONS.toml#a"
+    assert one.input.size == 3
+    assert [(view.camera.name, view.offset) for view in one.views] == [
+        ("cam_1", None),
+        ("cam_3", -0.5),
+    ]
+
+
+def test_a_session_is_another_when_anything_of_it_changes(folder):
+
+    def now(*more):
+        (one,) = sessions.read(describe(folder, *GOOD, *more))
+        return one.video_id, one.input.tag
+
+    plain, again, late = now(), now(), now("offsets = { cam_3 = 1 }")
+    (folder / "Walk Cam2.mp4").write_bytes(b"other")
+    other = now()
+    assert again == plain
+    for of_three in zip(plain, late, other, strict=True):
+        assert len(set(of_three)) == 3
+
+
+@pytest.mark.parametrize(
+    ("lines", "faults"),
+    [
+        (GOOD[1:], ["calibration: is missing"]),
+        (GOOD[:1], ["views: give two or more"]),
+        (("calibration = 'no.toml'", *GOOD[1:]), ["no.toml: there is no such calibration"]),
+        ((*GOOD, "fps = 5"), ["fps: means nothing"]),
+        ((*GOOD, "offsets = { cam_2 = 0 }"), ["no view is called cam_2"]),
+        ((*GOOD, "offsets = { cam_3 = 'late' }"), ["cam_3 is 'late'; give seconds"]),
+        (
+            (GOOD[0], 'views = { cam_1 = "no.mp4", cam_9 = "Walk Cam2.mp4" }'),
+            ["cam_1: no such file: no.mp4", "no camera is called cam_9"],
+        ),
+    ],
+)
+def test_every_fault_of_a_file_is_told(folder, lines, faults):
+    with pytest.raises(InputError) as told:
+        sessions.read(describe(folder, *lines))
+    for fault in faults:
+        assert fault in str(told.value)
+
+
+@pytest.mark.parametrize("text", ["a = ", "a = 1", "session = 1"])
+def test_a_file_without_sessions_is_refused(tmp_path, text):
+    (tmp_path / "s.toml").write_text(text)
+    with pytest.raises(InputError, match=r"s\.toml: (cannot be read as TOML|holds no session)"):
+        sessions.read(str(tmp_path / "s.toml"))
+
+
+def test_a_folder_that_is_no_session_says_why(folder):
+    (folder / "other.mp4").write_bytes(b"x")
+    with pytest.raises(InputError, match="is named like no camera; the cameras are cam_1, cam_2"):
+        sessions.read(str(folder))
+    with pytest.raises(InputError, match="there is no such file of sessions"):
+        sessions.read(str(folder / "no.toml"))
+
+
+def video(frames: int, rate: int, start: int = 0, size: tuple[int, int] = (640, 480)) -> VideoIndex:
+    return VideoIndex(
+        source="", stream=0, container="mp4", codec="h264", width=size[0], height=size[1],
+        rotation=0, time_base=Fraction(1, 1000), pts=start + np.arange(frames) * (1000 // rate),
+        keyframes=np.array([0]), fps=float(rate), has_audio=False, decoder="pyav",
+    )  # fmt: skip
+
+
+def planned(*found: VideoIndex | VideoError, offsets=(None, None), fps=None):
+    """Plan a session of such videos, without files."""
+    camera = Camera("", (640, 480), np.diag([600, 600, 1.0]), np.zeros(5), np.eye(3), np.zeros(3))
+    views = [
+        sessions.View(camera, Input(f"s3://b/{number}.mp4", 1, ""), offset)
+        for number, offset in zip(range(len(found)), offsets, strict=True)
+    ]
+    return sessions.planned(sessions.session("s3://b/all", views), found, fps)
+
+
+def test_cores_tile_every_view_and_lie_at_the_same_times():
+    made = planned(video(500, 25), video(600, 20, start=40))
+    assert len(made.clips) > 1
+    for view, count in enumerate((500, 600)):
+        cores = np.concatenate([clip["views"][view]["core"] for clip in made.clips])
+        assert cores[0] == 0
+        assert cores[-1] == count
+        assert (cores[1:-1:2] == cores[2::2]).all()
+    for clip in made.clips[1:]:
+        starts = [
+            v["times"][np.searchsorted(v["frame_index"], v["core"][0])] for v in clip["views"]
+        ]
+        assert 0 <= starts[1] - starts[0] < 1 / 20
+    assert made.info["duration_s"] == pytest.approx(499 / 25)
+    assert set(made.clips[0]) == {*GIVEN, "views"}
+
+
+def test_a_given_offset_moves_the_cores():
+    made = planned(video(500, 25), video(500, 25), offsets=(1.0, 3.0))
+    first, second = (clip["core"] for clip in made.clips[0]["views"])
+    assert second[1] == first[1] - 50  # two seconds later: what it shows then came earlier
+
+
+def test_sampling_takes_the_frames_that_are_nearest_to_those_of_the_first_view():
+    made = planned(video(200, 20), video(250, 25), offsets=(None, 0.1), fps=5)
+    one, other = made.clips[0]["views"]
+    gaps = abs(other["times"] + 0.1 - one["times"][:, None]).min(0)
+    assert gaps[1:].max() <= 0.02 + 1e-9  # the first is nearest to what was before it began
+    assert len(other["times"]) <= len(one["times"])
+
+
+def test_a_view_that_cannot_be_read_costs_itself_only():
+    broken = VideoError("damaged", "2.mp4", "is damaged")
+    made = planned(video(50, 25), broken, video(50, 25), offsets=(None,) * 3)
+    assert not made.error
+    assert [view["error_kind"] for view in made.info["views"]] == ["", "damaged", ""]
+    assert len(made.clips[0]["views"]) == 2
+
+
+def test_a_session_needs_two_views_and_pictures_of_the_calibrations_shape():
+    turned = video(50, 25, size=(480, 640))
+    made = planned(video(50, 25), turned)
+    assert made.error_kind == "views"
+    assert "of 2 views 1 can be read" in made.error
+    assert "pictures are 480x640, but the camera" in made.info["views"][1]["error"]
+    assert not made.clips
+
+
+@pytest.fixture(scope="module")
+def balancing(data: Path) -> Path:
+    return data / "pose2sim_balancing"
+
+
+def in_one_process(folder: Path) -> dict[str, object]:
+    """Analyse a session without Ray."""
+    (session,) = sessions.read(str(folder))
+    with Decoder() as decoder:
+        made = planning.probe(decoder, session, None, None)
+        given = [
+            {**clip, "views": [{**view, "source": view["uri"]} for view in clip["views"]]}
+            for clip in made.clips
+        ]
+        done = list(local.run(graphs.embedded(), given))
+    parts = {
+        name: list(
+            identities.linked(
+                (view["core"], {**tables.rows(view), "videos": seen(view)})
+                for clip in done
+                for view in clip["views"]
+                if view["video_id"] == name
+            )
+        )
+        for name in made.ids
+    }
+    rows = commit.session_rows(made, parts)
+    return {**rows, "tracks": tables.tracks(rows["people"])}
+
+
+def seen(clip):
+    row = {"video_id": clip["video_id"], "frames_analysed": commit.analysed(clip)}
+    return tables.table("videos", [row])
+
+
+@pytest.fixture(scope="module")
+def answer(balancing, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    index.index([], str(out), graphs.embedded(), sessions=[str(balancing)])
+    return out
+
+
+def near(value):
+    numbers = isinstance(value, float) or (
+        isinstance(value, list) and not isinstance(value[0], str)
+    )
+    return pytest.approx(value, abs=1e-4, rel=1e-4, nan_ok=True) if numbers else value
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_session_offline_gives_the_rows_of_one_process(balancing, answer):
+    want, got = in_one_process(balancing), muybridge.open(str(answer))
+    for name in tables.SCHEMAS:
+        order = [(key, "ascending") for key in tables.KEYS[name]]
+        assert getattr(got, name).sort_by(order).to_pylist() == [
+            {key: near(value) for key, value in row.items()} if name != "sessions" else row
+            for row in want[name].sort_by(order).to_pylist()
+        ], name
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_the_real_session_has_one_man_in_all_views_near_what_was_published(
+    balancing, answer, imported
+):
+    out = muybridge.open(str(answer))
+    views = imported(Path(__file__).parent.parent / "benchmarks" / "views.py")
+    published, names = views._published(balancing)
+    world = out.joints3d.filter(pc.field("space") == "world").sort_by("frame")
+    assert world["track_id"].unique().to_pylist() == [0]
+    assert world["frame"].to_pylist() == list(range(100))
+    places = np.stack([np.array(world[axis].to_pylist()) for axis in "xyz"], -1)
+    ours = places[:, list(views.LANDMARKS.values())]
+    theirs = published[:, [names.index(name) for name in views.LANDMARKS]]
+    wrong = 1000 * np.linalg.norm(ours - theirs, axis=-1)
+    assert wrong.mean() < 50
+    everywhere = set(
+        zip(out.people["video_id"].to_pylist(), out.people["frame"].to_pylist(), strict=True)
+    )
+    him = out.people.filter(pc.field("track_id") == 0)
+    assert len(everywhere) == len(him) == 400
+    cameras = out.sessions.sort_by("position").to_pylist()
+    assert [camera["view"] for camera in cameras] == ["cam_01", "cam_02", "cam_03", "cam_04"]
+    assert all(abs(camera["offset_s"]) < 1e-9 for camera in cameras)
+    assert all(camera["offset_spread_s"] < 0.05 for camera in cameras[1:])
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
+def test_a_broken_view_costs_itself_and_a_late_one_is_lined_up(balancing, tmp_path):
+    folder = tmp_path / "late"
+    shutil.copytree(balancing / "calibration", folder / "calibration")
+    videos = balancing / "videos"
+    cut = ["ffmpeg", "-v", "error", "-i", videos / "cam03.mp4", "-vf", "trim=start_frame=12,"]
+    cut[-1] += "setpts=PTS-STARTPTS"
+    subprocess.run([*cut, "-crf", "12", folder / "cam03.mp4"], check=True)
+    for name in ("cam01.mp4", "cam04.mp4"):
+        shutil.copy(videos / name, folder / name)
+    (folder / "cam02.mp4").write_bytes((videos / "cam02.mp4").read_bytes()[:2000])
+    out = tmp_path / "out"
+    index.index([], str(out), graphs.embedded(), sessions=[str(folder)])
+    found = muybridge.open(str(out))
+    (error,) = found.errors.to_pylist()
+    assert error["uri"].endswith("cam02.mp4")
+    third = next(row for row in found.sessions.to_pylist() if row["view"] == "cam_03")
+    assert third["offset_s"] == pytest.approx(12 / 60, abs=0.02)
+    assert third["offset_spread_s"] < 0.05
+    assert pc.sum(pc.equal(found.joints3d["space"], "world")).as_py() > 90
