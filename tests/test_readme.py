@@ -31,11 +31,12 @@ REST = [line for line in LINES if line not in SETUP + SERVE + CURL]
 
 @pytest.fixture(scope="module")
 def place(data, tmp_path_factory) -> Path:
-    """A folder as a user has it: VIDEOS with real clips, and the commands in .venv/bin."""
+    """A folder as a user has it: real clips, several cameras', and the commands in .venv/bin."""
     folder = tmp_path_factory.mktemp("place")
     (folder / "VIDEOS").mkdir()
     for name in ("walk", "yes"):
         shutil.copy(data / f"intel_people/asl_gestures/{name}.mkv", folder / "VIDEOS")
+    shutil.copytree(data / "pose2sim_balancing", folder / "SESSION")
     (folder / ".venv").mkdir()
     (folder / ".venv/bin").symlink_to(BIN)
     return folder

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
@@ -78,13 +79,19 @@ def standing(count: int) -> np.ndarray:
 def output(tmp_path: Path) -> Callable[..., str]:
     """Make an output of clips, and of videos: their rows by their ids, one walk.mkv by default."""
 
-    def make(*clips: Clip, fps: float | None = None, **videos: dict[str, Any]) -> str:
+    def make(
+        *clips: Clip,
+        fps: float | None = None,
+        more: Mapping[str, pa.Table] | None = None,
+        **videos: dict[str, Any],
+    ) -> str:
         out = tmp_path / "out"
         (out / MANIFEST).parent.mkdir(parents=True)
         (out / MANIFEST).write_text(json.dumps({"fps": fps}))
         known = [{"video_id": name, **VIDEO, **row} for name, row in videos.items()]
         made = tables.joined([tables.rows(each) for each in clips])
         made["videos"] = tables.table("videos", known or [{"video_id": "v", **VIDEO}])
+        made |= more or {}
         for name, rows in made.items():
             (out / name).mkdir()
             (out / name / "part.parquet").write_bytes(tables.write(name, rows, {}))

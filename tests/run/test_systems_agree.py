@@ -155,7 +155,9 @@ def same(field: pa.Field, ours: list[Any], theirs: list[Any]) -> None:
         assert not apart or np.concatenate(apart).mean() < 1e-3, field.name
         return
     if pa.types.is_floating(field.type) or pa.types.is_list(field.type):
-        theirs = [pytest.approx(value, abs=1e-3, rel=1e-3) for value in theirs]
+        theirs = [
+            value if value is None else pytest.approx(value, abs=1e-3, rel=1e-3) for value in theirs
+        ]
     assert ours == theirs, field.name
 
 

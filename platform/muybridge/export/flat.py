@@ -2,8 +2,9 @@
 
 ``x_px``, ``y_px`` are pixels of the picture as shown; ``x_m``, ``y_m``, ``z_m`` metres in the
 camera's axes (x right, y down, z forward), around the hips' middle, or where the camera sees them
-if they are a body's. Cells are empty where a system says nothing of a joint or did not find it. A
-frame in which the person was not seen has no lines.
+if they are a body's; in the world they are in the calibration's axes. Cells are empty where a
+system says nothing of a joint or did not find it. A frame in which the person was not seen has no
+lines.
 """
 
 from __future__ import annotations

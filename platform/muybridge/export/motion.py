@@ -1,7 +1,7 @@
 """Read a track's rows as joints in space, or as one body that moves.
 
 Both are in the camera's axes (x right, y down, z forward) and in metres, at the N frames of a
-constant rate.
+constant rate. Joints in the world are turned until y is down as well.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ class Body:
 
 
 def seen(track: Track) -> Joints:
-    """Give the joints in space of a track's F rows: those of ``joints3d``, or a body's 49."""
+    """Give the joints in space of a track's F rows: those of ``joints3d``, or a body's 49.
+
+    Those in the world are in the calibration's axes.
+    """
     places = np.stack([track.column(axis) for axis in "xyz"], axis=-1).astype(np.float64)
     if track.table == "bodies":
         from muybridge.geometry.smpl import JOINTS49
@@ -56,7 +59,8 @@ def seen(track: Track) -> Joints:
 def joints(track: Track) -> Joints:
     """Give the joints of a track at its N frames."""
     found = seen(track)
-    return Joints(found.names, _spread(found.places, track))
+    places = found.places if track.upright is None else found.places @ track.upright.T
+    return Joints(found.names, _spread(places, track))
 
 
 def body(track: Track) -> Body:

@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from muybridge.errors import InputError, listed
-from muybridge.render.rows import find
+from muybridge.render.rows import find, known, upright
 from muybridge.store.ledger import MANIFEST
 from muybridge.store.query import Output
 from muybridge.store.tables import SYSTEMS
@@ -35,7 +35,8 @@ class Track:
     ``rows`` are rows of ``table``, ``people`` the person's of ``people``, and ``video`` is the
     video's row of ``videos``. At a constant ``rate`` (1/seconds) the rows make N frames: ``steps``
     (F,) int64 says which one a row belongs to, the first 0 and the last N - 1; in frames without a
-    row the person was not seen.
+    row the person was not seen. ``upright`` (3, 3) turns the world to axes whose y is down; it is
+    None of joints in a camera's axes.
     """
 
     video: Mapping[str, Any]
@@ -46,6 +47,7 @@ class Track:
     people: pa.Table
     rate: float
     steps: NDArray[np.int64]
+    upright: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return int(self.steps[-1]) + 1
@@ -103,7 +105,8 @@ def people(
     """
     if not output.videos.num_rows:
         raise InputError("the output holds no video; add one with: muybridge index VIDEO")
-    rows = [find(output.videos, video)] if video else output.videos.to_pylist()
+    videos = known(output.videos, output.sessions)
+    rows = [find(videos, video)] if video else videos.to_pylist()
     there = [span for table in tables for span in _spans(output, table, rows)]
     fits = [
         span for span in there if system in (None, span.system) and number in (None, span.number)
@@ -121,6 +124,8 @@ def gathered(output: Output, chosen: Sequence[Person]) -> Iterator[list[Track]]:
     """Read the rows of people, who come sorted by video: each as they were seen by each system."""
     fps = json.loads(output.objects.read(MANIFEST)).get("fps")
     held: dict[tuple[str, str], pa.Table] = {}
+    sessions = output.sessions
+    in_world = set(sessions["session_id"].to_pylist())
     for person in chosen:
         name = person[0].video["video_id"]
         held = {key: rows for key, rows in held.items() if key[0] == name}
@@ -128,7 +133,8 @@ def gathered(output: Output, chosen: Sequence[Person]) -> Iterator[list[Track]]:
             of_video = ds.field("video_id") == name
             held[name, table] = output.parts(table).to_table(filter=of_video)
         boxes = held[name, "people"]
-        yield [_track(span, held[name, span.table], boxes, fps) for span in person]
+        turned = upright(sessions, name) if name in in_world else None
+        yield [_track(span, held[name, span.table], boxes, fps, turned) for span in person]
 
 
 def _spans(output: Output, table: str, videos: Sequence[Mapping[str, Any]]) -> list[Span]:
@@ -168,7 +174,13 @@ def _nothing(
     return listed(title, [*map(str, there[:MOST]), *more])
 
 
-def _track(span: Span, rows: pa.Table, people: pa.Table, fps: float | None) -> Track:
+def _track(
+    span: Span,
+    rows: pa.Table,
+    people: pa.Table,
+    fps: float | None,
+    upright: NDArray[np.float64] | None,
+) -> Track:
     """Take a person's rows, and lay them out at a constant rate.
 
     It is the video's mean rate, or that at which it was looked at; each row goes to the frame that
@@ -188,4 +200,5 @@ def _track(span: Span, rows: pa.Table, people: pa.Table, fps: float | None) -> T
         people=people.filter(them),
         rate=float(rate),
         steps=steps - steps[0],
+        upright=upright,
     )

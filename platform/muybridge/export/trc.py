@@ -1,9 +1,10 @@
 """Write joints as TRC (Track Row Column), which OpenSim reads as markers.
 
 Axes are OpenSim's, x forward, y up, z to the right: forward is towards the camera, so somebody who
-faces it stands as OpenSim's models do. Units are metres. Cells of joints that were not found, or of
-frames in which the person was not seen, are empty; times are those of the video. Lines of numbers
-end with a tab, as OpenSim's own do: it would miss an empty last cell without one.
+faces it stands as OpenSim's models do; of a world with z up they are its y, z, x. Units are metres.
+Cells of joints that were not found, or of frames in which the person was not seen, are empty; times
+are those of the video. Lines of numbers end with a tab, as OpenSim's own do: it would miss an empty
+last cell without one.
 """
 
 from __future__ import annotations

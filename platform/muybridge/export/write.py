@@ -13,7 +13,9 @@ import numpy as np
 from muybridge.errors import InputError, WeightsError, listed
 from muybridge.export import amass, bones, bvh, coco, flat, motion, trc
 from muybridge.export.tracks import MOST, Person, Track, gathered, people
+from muybridge.render.rows import known
 from muybridge.store import query
+from muybridge.store.query import Output
 
 if TYPE_CHECKING:
     from muybridge.geometry.smpl import Body as Model
@@ -70,7 +72,7 @@ def export(
     tables, make = FORMATS[form]
     opened = query.open(out, endpoint)
     chosen = people(opened, tables, video, track, system)
-    paths = _paths(chosen, form, output, opened.videos["uri"].to_pylist())
+    paths = _paths(chosen, form, output, _uris(opened))
     faults: list[str] = []
     models: dict[str, Model] = {}
     for path, tracks in zip(paths, gathered(opened, chosen), strict=True):
@@ -84,6 +86,10 @@ def export(
         yield Written(path, _told(tracks, made))
     if len(faults) == len(paths):
         raise InputError(listed("nothing could be written", faults[:MOST]))
+
+
+def _uris(output: Output) -> list[str]:
+    return known(output.videos, output.sessions)["uri"].to_pylist()
 
 
 def _put(path: Path, data: str | bytes) -> None:
@@ -150,7 +156,7 @@ def _bvh(tracks: Sequence[Track], asked: Asked) -> Made:
     rig = bones.of_joints(joints)
     middle, most = np.percentile(1000 * bones.misfit(rig, joints), (50, 95))
     fit = f"joints within {middle:.0f} mm of bones of constant length (median; 95 %: {most:.0f})"
-    return Made(bvh.text(rig, track.rate), FILLED_IN, f"{fit}, {IN_PLACE}")
+    return Made(bvh.text(rig, track.rate), FILLED_IN, ", ".join([fit, *_in_place(track)]))
 
 
 def _rest(tracks: Sequence[Track], asked: Asked) -> bones.Array:
@@ -186,7 +192,13 @@ def _npz(tracks: Sequence[Track], asked: Asked) -> Made:
 def _trc(tracks: Sequence[Track], asked: Asked) -> Made:
     track = tracks[0]
     text = trc.text(motion.joints(track), track.times, track.rate, asked.path.name)
-    return Made(text, "left empty", IN_PLACE if track.table == "joints3d" else "")
+    return Made(text, "left empty", *_in_place(track))
+
+
+def _in_place(track: Track) -> list[str]:
+    """Say so where joints in space are known around the hips only."""
+    around = track.table == "joints3d" and track.upright is None
+    return ["the hips stay in place"] if around else []
 
 
 def _csv(tracks: Sequence[Track], asked: Asked) -> Made:
@@ -198,7 +210,6 @@ def _json(tracks: Sequence[Track], asked: Asked) -> Made:
 
 
 FILLED_IN, LEFT_OUT = "filled in", "left out"
-IN_PLACE = "the hips stay in place"  # joints in space are known around them only
 FORMATS: dict[str, tuple[tuple[str, ...], Callable[[Sequence[Track], Asked], Made]]] = {
     # the tables that a format is made of, the first that has rows (CSV: all), and how
     "bvh": (("bodies", "joints3d"), _bvh),

@@ -93,12 +93,41 @@ class Surfaces:
         return {span["track_id"]: (span["frame_min"], span["frame_max"]) for span in spans}
 
 
+def known(videos: pa.Table, sessions: pa.Table) -> pa.Table:
+    """Give the rows of ``videos``, and of each session as if it were its first view's video."""
+    rows = {row["video_id"]: row for row in videos.to_pylist()}
+    firsts = sessions.filter(pc.field("position") == 0).to_pylist()
+    named = [
+        {**rows[first["video_id"]], "video_id": first["session_id"], "uri": first["uri"]}
+        for first in firsts
+    ]
+    return pa.concat_tables([videos, pa.Table.from_pylist(named, videos.schema)])
+
+
+def upright(sessions: pa.Table, session_id: str) -> NDArray[np.float64]:
+    """Give what turns a session's world to axes x, y down, z (3, 3), by where most cameras' up is.
+
+    With z up it is -x, -z, -y of the world.
+    """
+    rotations = sessions.filter(pc.field("session_id") == session_id)["rotation"].to_pylist()
+    up = -np.array(rotations, float).reshape(-1, 3, 3)[:, 1].mean(0)
+    axis = int(np.argmax(abs(up)))
+    sign = np.sign(up[axis])
+    turned = np.zeros((3, 3))
+    turned[0, (axis + 1) % 3], turned[1, axis], turned[2, (axis + 2) % 3] = -sign, -sign, -1
+    return turned
+
+
 def find(videos: pa.Table, name: str) -> dict[str, Any]:
-    """Find the row of the table ``videos`` that a path, an address or a mere file name means."""
+    """Find the row of the table ``videos`` that a path, an address or a mere file name means.
+
+    A session of a file is meant by its name as well.
+    """
     rows = videos.to_pylist()
     wanted = name if "://" in name else os.path.abspath(os.path.expanduser(name))
     found = [row for row in rows if row["uri"] == wanted]
     found = found or [row for row in rows if _base(row["uri"]) == _base(name)]
+    found = found or [row for row in rows if row["uri"].partition("#")[2] == name]
     if len(found) == 1:
         return found[0]
     if found:
