@@ -62,6 +62,7 @@ class Drawn(str, Enum):
     uv = "uv"
     mesh = "mesh"
     side = "side"
+    views = "views"
     atlas = "atlas"
 
 
@@ -190,13 +191,15 @@ def query(
 @app.command()
 def render(
     out: Out,
-    video: Annotated[str, typer.Argument(help="The video, as it was indexed.")],
+    video: Annotated[str, typer.Argument(help="The video or session, as it was indexed.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The MP4 to write; a PNG for the atlas.")
     ],
     show: Annotated[
         Drawn | None,
-        typer.Option(help="What to draw. Default: joints, without them surfaces, else bodies."),
+        typer.Option(
+            help="What to draw. Default: joints, else surfaces, else bodies; of sessions, views."
+        ),
     ] = None,
     track: Annotated[int | None, typer.Option(help="Whose atlas, by their number.")] = None,
     weights: Annotated[
@@ -205,7 +208,7 @@ def render(
     endpoint_url: Endpoint = None,
 ) -> None:
     """Draw boxes with track ids and skeletons, body surfaces or bodies (mesh, and from the side)
-    onto a video, or a texture atlas.
+    onto a video, all views of a session, or a texture atlas.
     """
     with told():
         if track is not None and show is not Drawn.atlas:
@@ -214,6 +217,8 @@ def render(
             raise InputError("--weights says where body models are: give --show mesh or side")
         if show is Drawn.atlas:
             _texture(out, video, track, output, endpoint_url)
+        elif show is Drawn.views or (show is None and _session(out, video, endpoint_url)):
+            _side_by_side(out, video, output, endpoint_url)
         else:
             _draw(out, video, output, endpoint_url, show.value if show else None, weights)
 
@@ -481,6 +486,24 @@ def _draw(
         made = overlay(out, video, output, endpoint, moved, show, weights)
     console.print(
         f"overlay: {made.path} ({made.frames} of {made.frames_indexed} frames, {made.sound})"
+    )
+
+
+def _session(out: str, video: str, endpoint: str | None) -> bool:
+    """Tell whether a session of several cameras is meant."""
+    from muybridge.render.views import knows
+
+    return knows(out, video, endpoint)
+
+
+def _side_by_side(out: str, session: str, output: Path, endpoint: str | None) -> None:
+    """Draw all views of a session with a display, and print where it is."""
+    from muybridge.render.views import views
+
+    with _bar("drawing") as moved:
+        made = views(out, session, output, endpoint, moved)
+    console.print(
+        f"views: {made.path} ({made.frames} of {made.frames_indexed} frames, {made.sound})"
     )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from muybridge.errors import InputError
-from muybridge.render.overlay import Source, nothing, opened, pictures
+from muybridge.render.overlay import Source, indexed, nothing, opened, pictures
 from muybridge.render.surface import Surface, inside
 from muybridge.video.process import Decoder
 
@@ -60,7 +60,7 @@ def atlas(
     whose = _whose(source, track)
     first, last = source.surfaces.tracks()[whose]
     with Decoder() as decoder:
-        index = source.index(decoder)
+        index = indexed(decoder, source.name, source.row)
 
         def seen() -> Iterator[tuple[NDArray[np.uint8], Surface]]:
             for done, (frame, _, picture) in enumerate(pictures(decoder, index, first, last + 1)):

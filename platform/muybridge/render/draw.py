@@ -48,11 +48,13 @@ class Person:
     certainty: tuple[float, float] = CERTAINTY
 
 
-def draw(picture: NDArray[np.uint8], people: Sequence[Person], caption: str) -> NDArray[np.uint8]:
+def draw(
+    picture: NDArray[np.uint8], people: Sequence[Person], caption: str, boxes: bool = True
+) -> NDArray[np.uint8]:
     """Draw people, and a caption at the lower left, into a copy of a picture (H, W, 3) RGB."""
     image = Image.fromarray(picture)
     for person in sorted(people, key=lambda person: person.box[3]):  # the nearest on top
-        _person(image, person)
+        _person(image, person, boxes)
     if caption:
         _caption(image, caption)
     return np.asarray(image)
@@ -63,7 +65,7 @@ def line_width(picture_height: float, person_height: float = np.inf) -> float:
     return float(max(min(picture_height / 240, person_height / 60), 1.2))
 
 
-def _person(image: Image.Image, person: Person) -> None:
+def _person(image: Image.Image, person: Person, boxed: bool) -> None:
     box = np.asarray(person.box, float)
     width = line_width(image.height, box[3] - box[1])
     size = max(4.5 * width, 9.0)
@@ -72,8 +74,9 @@ def _person(image: Image.Image, person: Person) -> None:
     limbs = sorted(_limbs(person), key=lambda limb: limb[1])  # the surest on top
     points = np.concatenate([box.reshape(2, 2), chip.reshape(2, 2), *(ends for ends, *_ in limbs)])
     layer = Layer(image, points.min(0) - 3 * width, points.max(0) + 3 * width)
-    layer.rectangle(box, 2 * width, INK, 0.45)
-    layer.rectangle(box, width, colour, 1)
+    if boxed:
+        layer.rectangle(box, 2 * width, INK, 0.45)
+        layer.rectangle(box, width, colour, 1)
     _skeleton(layer, limbs, width, colour)
     layer.label(chip, name, size, colour, 1)
     layer.lay(image)

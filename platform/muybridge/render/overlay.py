@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -58,16 +58,6 @@ class Source:
     bodies: Bodies
     name: str
 
-    def index(self, decoder: Decoder) -> VideoIndex:
-        """Index the video's frames, or raise InputError if it is not the one that was analysed."""
-        index = decoder.probe(self.name, self.row["uri"])
-        if len(index.pts) != self.row["frames"]:
-            raise InputError(
-                f"{self.name}: has {len(index.pts)} frames, but {self.row['frames']} were indexed: "
-                "it is another video or has changed; index it again"
-            )
-        return index
-
     def shows(self) -> Show:
         """Say what there is to show: joints, else the parts, else bodies, else boxes only."""
         if self.people.skeleton is None and self.surfaces.tracks():
@@ -118,7 +108,7 @@ def overlay(
         raise InputError(f"{output}: is the video itself; name another file to write")
     source.check(show)
     with Decoder() as decoder:
-        index = source.index(decoder)
+        index = indexed(decoder, source.name, source.row)
         origin = min(float(index.times[0]), begins(source.name))
         sound = source.name if index.has_audio else None
         with Movie(output, index.fps, sound, origin) as movie:
@@ -139,7 +129,7 @@ def still(
     """Write the frame on which most can be seen as a picture; return its number."""
     source = opened(out, video, endpoint, weights)
     with Decoder() as decoder:
-        index = source.index(decoder)
+        index = indexed(decoder, source.name, source.row)
         best = _best(source.people)
         for frame, seconds, picture in pictures(decoder, index, best, best + 1):
             shown = drawn(source, picture, frame, seconds, source.shows())
@@ -176,6 +166,17 @@ def opened(out: str, video: str, endpoint: str | None, weights: Path | None = No
     return Source(row, seen(row, people, keypoints), surfaces, bodies, name)
 
 
+def indexed(decoder: Decoder, name: str, row: Mapping[str, Any]) -> VideoIndex:
+    """Index a video's frames, or raise InputError if it is not the one of a row of ``videos``."""
+    index = decoder.probe(name, row["uri"])
+    if len(index.pts) != row["frames"]:
+        raise InputError(
+            f"{name}: has {len(index.pts)} frames, but {row['frames']} were indexed: "
+            "it is another video or has changed; index it again"
+        )
+    return index
+
+
 def pictures(
     decoder: Decoder, index: VideoIndex, first: int = 0, stop: int | None = None
 ) -> Iterator[Shown]:
@@ -191,11 +192,15 @@ def pictures(
 def _on(people: Seen, frame: int, seconds: float) -> tuple[int, list[Person], str]:
     """Say of which frame is known who is drawn on one, who that is, and what is written below."""
     known, persons = people.at(frame, seconds)
+    other = f"   people of frame {known}" if known != frame else ""
+    return known, persons, f"{clock(seconds)}   frame {frame}{other}"
+
+
+def clock(seconds: float) -> str:
+    """Write a time as minutes and seconds, or hours before them."""
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(int(minutes), 60)
-    clock = f"{hours}:{minutes:02d}:{rest:06.3f}" if hours else f"{minutes}:{rest:06.3f}"
-    other = f"   people of frame {known}" if known != frame else ""
-    return known, persons, f"{clock}   frame {frame}{other}"
+    return f"{hours}:{minutes:02d}:{rest:06.3f}" if hours else f"{minutes}:{rest:06.3f}"
 
 
 def _best(people: Seen) -> int:

@@ -158,7 +158,7 @@ def seen(video: Mapping[str, Any], people: pa.Table, keypoints: pa.Table, system
         boxes=np.stack(columns, axis=1),
         joints=joints,
         skeleton=skeleton,
-        hold=_hold(video),
+        hold=hold(video),
         certainty=CERTAIN.get(drawn, CERTAINTY),
     )
 
@@ -183,7 +183,7 @@ def _keys(rows: pa.Table) -> list[tuple[int, int]]:
     return list(zip(rows["frame"].to_pylist(), rows["track_id"].to_pylist(), strict=True))
 
 
-def _hold(video: Mapping[str, Any]) -> float:
+def hold(video: Mapping[str, Any]) -> float:
     """Say how many seconds a frame stands for others: none unless frames were left out."""
     frames, analysed = video["frames"] or 0, video["frames_analysed"] or 0
     if not analysed or frames < 1.2 * analysed:  # a few lost frames are gaps, not sampling
