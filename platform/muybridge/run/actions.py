@@ -13,7 +13,7 @@ from muybridge.labels import LABELS, OTHER
 from muybridge.store import tables
 from muybridge.tracking.segments import Rule, Segment, segments
 
-RULE = Rule(opens=0.8, holds=0.5, gap=0.5, shortest=1.0)
+RULE = Rule(opens=0.9, holds=0.5, gap=0.5, shortest=1.0)
 BEST = 3  # labels that a segment names
 GROUP = ("video_id", "track_id", "system", "label_set")
 

@@ -43,6 +43,13 @@ def test_what_was_hardly_seen_makes_no_window():
     assert features(made).shape == (len(spans), MOMENTS, CHANNELS)
 
 
+@pytest.mark.parametrize(("hidden", "told"), [(2, True), (6, False)])
+def test_who_is_not_seen_whole_makes_no_window(hidden, told):
+    times, joints = track(4, 30)
+    joints[:, :hidden, 3] = 0
+    assert bool(len(windows(times, joints)[0])) is told
+
+
 def test_it_does_not_matter_from_where_one_looks():
     times, joints = track(3, 30)
     joints[..., :3] += np.random.default_rng(1).normal(0, 0.05, (len(times), 18, 3))

@@ -21,6 +21,7 @@ MOMENTS = 31
 STEP = 1 / 15  # seconds
 STRIDE = 0.25  # seconds from one window to the next
 ENOUGH = 0.6  # of a window's moments that must be seen
+WHOLE = 0.8  # of the joints that must be found for a moment to be seen: all but a limb or two
 REACH = 0.1  # seconds from a moment within which a frame must be
 HIPS = BODY18.index("left_hip", "right_hip")
 CHANNELS = len(BODY18.joints) * 6  # where joints are, and where to they move
@@ -30,9 +31,10 @@ def windows(times: Floats, joints: Floats) -> tuple[Floats, Spans]:
     """Cut a track into windows: joints (N, MOMENTS, 18, 3), and which frames (N, 2) each covers.
 
     ``times`` (T,) are seconds, rising; ``joints`` (T, 18, 4) as the lifter gives them, 0 where
-    nobody was seen. Windows of which too little was seen are left out.
+    nobody was seen. Windows of which too little was seen are left out, and so is who is seen in
+    part only: joints that were guessed tell nothing of what is done.
     """
-    there = joints[..., 3].any(1)
+    there = (joints[..., 3] > 0).mean(1) >= WHOLE
     seen, known = times[there], joints[there, :, :3]
     if len(seen) < 2:
         return np.zeros((0, MOMENTS, len(BODY18.joints), 3), np.float32), np.zeros((0, 2), np.int64)
