@@ -12,7 +12,7 @@ from muybridge.store import tables
 MOTION = LABELS["motion"]
 
 
-def moments(first: int, label: str, count: int, score: float = 0.9, track: int = 0) -> pa.Table:
+def moments(first: int, label: str, count: int, score: float = 0.95, track: int = 0) -> pa.Table:
     """Make ``count`` frames, a tenth of a second apart, of somebody who does something."""
     scores = np.full((count, len(MOTION)), (1 - score) / (len(MOTION) - 1))
     scores[:, MOTION.index(label)] = score
@@ -33,7 +33,7 @@ def test_what_goes_on_across_clips_is_one_segment():
     assert row["labels"][0] == "walking"
     assert len(row["labels"]) == len(row["scores"]) == 3
     assert row["score"] == row["scores"][0]
-    assert abs(row["score"] - 0.9) < 1e-6
+    assert abs(row["score"] - 0.95) < 1e-6
 
 
 def test_people_are_told_apart_and_others_kept_silent_about():
@@ -42,7 +42,7 @@ def test_people_are_told_apart_and_others_kept_silent_about():
             moments(0, "walking", 20),
             moments(0, "running", 20, track=1),
             moments(0, OTHER, 20, track=2),
-            moments(0, "jumping", 20, score=0.7, track=3),
+            moments(0, "jumping", 20, score=0.85, track=3),
             moments(0, "jumping", 5, track=4),
         ]
     )

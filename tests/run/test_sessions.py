@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import signal
 import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
+import av
+import httpx
 import numpy as np
 import pyarrow.compute as pc
 import pytest
@@ -17,7 +22,7 @@ from muybridge import graphs
 from muybridge.columns import GIVEN
 from muybridge.errors import InputError, VideoError
 from muybridge.geometry.cameras import Camera
-from muybridge.run import commit, identities, index, local, planning, sessions
+from muybridge.run import commit, identities, index, local, online, planning, sessions
 from muybridge.store import tables
 from muybridge.store.inputs import Input
 from muybridge.video.probe import VideoIndex
@@ -222,7 +227,7 @@ def in_one_process(folder: Path) -> dict[str, object]:
     parts = {
         name: list(
             identities.linked(
-                (view["core"], {**tables.rows(view), "videos": seen(view)})
+                (view["core"], {**tables.rows(view), "videos": commit.looked([view])})
                 for clip in done
                 for view in clip["views"]
                 if view["video_id"] == name
@@ -232,11 +237,6 @@ def in_one_process(folder: Path) -> dict[str, object]:
     }
     rows = commit.session_rows(made, parts)
     return {**rows, "tracks": tables.tracks(rows["people"])}
-
-
-def seen(clip):
-    row = {"video_id": clip["video_id"], "frames_analysed": commit.analysed(clip)}
-    return tables.table("videos", [row])
 
 
 @pytest.fixture(scope="module")
@@ -264,6 +264,108 @@ def test_a_session_offline_gives_the_rows_of_one_process(balancing, answer):
             {key: near(value) for key, value in row.items()} if name != "sessions" else row
             for row in want[name].sort_by(order).to_pylist()
         ], name
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    """Be the address of a server of the default graph."""
+    port = online.unused_port()
+    command = [sys.executable, "-m", "muybridge", "serve", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout
+            assert str(port) in server.stdout.readline()
+            yield f"http://127.0.0.1:{port}/v1/triangulate"
+        finally:
+            server.send_signal(signal.SIGINT)
+
+
+def form(folder: Path, files: dict[str, bytes]):
+    (file,) = (folder / "calibration").glob("*.toml")
+    parts = [(camera, (f"{camera}.mp4", content)) for camera, content in files.items()]
+    return [("calibration", (file.name, file.read_bytes())), *parts]
+
+
+def videos(folder: Path) -> dict[str, bytes]:
+    found = sorted((folder / "videos").glob("*.mp4"))
+    return {file.stem.replace("cam", "cam_"): file.read_bytes() for file in found}
+
+
+def by_view(made, name):
+    """Give rows without what says where files were, views by their cameras' names."""
+    named = {row["video_id"]: row["view"] for row in made["sessions"].to_pylist()}
+    rows = [
+        {**row, "video_id": named.get(row["video_id"], "session")} for row in made[name].to_pylist()
+    ]
+    for row in rows:
+        for key in ("uri", "clip_id", "session_id"):
+            row.pop(key, None)
+        for key, value in row.items():  # JSON has no nan
+            if isinstance(value, list):
+                row[key] = [np.nan if each is None else each for each in value]
+    keys = [key for key in tables.KEYS[name] if key not in ("clip_id", "session_id")]
+    return sorted(rows, key=lambda row: [(row[key] is None, row[key]) for key in keys])
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_session_online_gives_the_rows_of_one_offline(balancing, answer, endpoint):
+    sent = httpx.post(endpoint, files=form(balancing, videos(balancing)), timeout=300)
+    assert sent.status_code == 200, sent.text
+    got = {name: tables.table(name, rows) for name, rows in sent.json()["tables"].items()}
+    want = {name: getattr(muybridge.open(str(answer)), name) for name in tables.SCHEMAS}
+    assert got["joints3d"].num_rows
+    for name in tables.SCHEMAS:
+        assert by_view(got, name) == [
+            {key: near(value) for key, value in row.items()} for row in by_view(want, name)
+        ], name
+
+
+def picture(video: bytes) -> bytes:
+    """Take the first picture of a video."""
+    with av.open(io.BytesIO(video)) as file:
+        frame = next(file.decode(video=0))
+    made = io.BytesIO()
+    frame.to_image().save(made, "PNG")
+    return made.getvalue()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_pictures_of_one_moment_place_who_is_in_them(balancing, answer, endpoint):
+    files = {camera: picture(content) for camera, content in videos(balancing).items()}
+    sent = httpx.post(endpoint, files=form(balancing, files), timeout=100)
+    assert sent.status_code == 200, sent.text
+    got = sent.json()["tables"]
+    placed = [row for row in got["joints3d"] if row["space"] == "world"]
+    (him,) = (row for row in placed if max(row["views"]) == 0b1111)  # a woman is seen by two
+    world = muybridge.open(str(answer)).joints3d.filter(pc.field("space") == "world")
+    there = world.sort_by("frame").slice(0, 1).to_pylist()[0]
+    apart = [np.subtract(him[axis], there[axis]) for axis in "xyz"]
+    assert np.linalg.norm(apart, axis=0).mean() < 0.06
+    assert [row["track_id"] for row in got["people"]].count(him["track_id"]) == 4
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_session_that_cannot_be_is_refused_with_every_fault(balancing, endpoint):
+    files = form(balancing, {"cam_01": b"nothing", "kitchen": b"nothing"})
+    sent = httpx.post(endpoint, files=files, data={"offsets": '{"cam_09": 1}'}, timeout=100)
+    assert sent.status_code == 422
+    message = sent.json()["error"]["message"]
+    for part in (
+        "no camera is called kitchen",
+        "cam_01, cam_02, cam_03",
+        "no view is called cam_09",
+    ):
+        assert part in message
+    files = form(balancing, {"cam_01": b"nothing", "cam_02": b"nothing"})
+    sent = httpx.post(endpoint, files=files, timeout=100)
+    assert sent.status_code == 422
+    assert "of 2 views 0 can be read" in sent.json()["error"]["message"]
 
 
 @pytest.mark.ray

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pytest
 import uvicorn
 
-from muybridge.errors import VideoError
+from muybridge.errors import InputError, VideoError
 from muybridge.web import app
+from muybridge.web.cameras import Cameras
 
 PEOPLE = pa.schema([pa.field("frame", pa.int64()), pa.field("score", pa.float32())])
 ERRORS = pa.schema([pa.field("message", pa.string())])
@@ -55,6 +56,23 @@ class Counting:
             self.freed += 1
 
 
+@dataclass
+class Together:
+    """Answer a person for each of several cameras; notes what was sent, with the files' text."""
+
+    asked: list[tuple[Cameras, dict[str, str], float | None]] = field(default_factory=list)
+
+    async def __call__(
+        self, given: Cameras, fps: float | None
+    ) -> AsyncGenerator[dict[str, pa.Table], None]:
+        texts = {camera: file.path.read_text() for camera, file in given.views.items()}
+        self.asked.append((given, texts, fps))
+        if len(texts) < 2:
+            raise InputError("views: there is one; send two or more")
+        rows = [{"frame": number, "score": 0.5} for number in range(len(texts))]
+        yield {"people": pa.Table.from_pylist(rows, PEOPLE), "errors": ERRORS.empty_table()}
+
+
 def tables(frame: int) -> dict[str, pa.Table]:
     """Make the tables of one clip: one person with no score in the frame of that number."""
     rows = [{"frame": frame, "score": float("nan") if frame == 1 else 0.5}]
@@ -65,6 +83,7 @@ def tables(frame: int) -> dict[str, pa.Table]:
 class Served:
     client: httpx.Client
     analyze: Counting
+    triangulate: Together
     folder: Path
 
     def post(self, content: bytes, name: str = "walk.mp4", **options: Any) -> httpx.Response:
@@ -97,9 +116,10 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 
         def start(analyze: Any = None, **options: Any) -> Served:
             analyze = analyze or Counting()
-            made = app.create(analyze, SCHEMAS, folder=tmp_path, **options)
+            triangulate = Together()
+            made = app.create(analyze, triangulate, SCHEMAS, folder=tmp_path, **options)
             url = stack.enter_context(running(made))
             client = stack.enter_context(httpx.Client(base_url=url, timeout=20))
-            return Served(client, analyze, tmp_path)
+            return Served(client, analyze, triangulate, tmp_path)
 
         yield start

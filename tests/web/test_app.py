@@ -15,7 +15,7 @@ import pytest
 
 from muybridge.web import app
 
-from .conftest import SCHEMAS, Counting, Served, running
+from .conftest import SCHEMAS, Counting, Served, Together, running
 
 pytestmark = pytest.mark.timeout(60)
 Serve = Callable[..., Served]
@@ -179,7 +179,7 @@ def test_a_client_that_goes_away_frees_its_work(serve: Serve, headers: dict) -> 
 
 def test_a_request_that_is_cancelled_frees_its_work(tmp_path) -> None:
     analyze = Counting()
-    made = app.create(analyze, SCHEMAS, folder=tmp_path, max_requests=1)
+    made = app.create(analyze, Together(), SCHEMAS, folder=tmp_path, max_requests=1)
 
     async def cancel() -> None:
         transport = httpx.ASGITransport(made)
@@ -226,7 +226,7 @@ def test_bytes_come_as_base64_and_the_docs_say_so(tmp_path) -> None:
     async def analyze(path, name, fps):
         yield {"densepose": pa.table({"parts": [b"\x89PNG", None]}, schema["densepose"])}
 
-    with running(app.create(analyze, schema, folder=tmp_path)) as url:
+    with running(app.create(analyze, Together(), schema, folder=tmp_path)) as url:
         answer = httpx.post(f"{url}/v1/analyze", files={"file": ("walk.mp4", b"x")}).json()
         docs = httpx.get(f"{url}/openapi.json").text
     rows = answer["tables"]["densepose"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,19 @@ import ray
 from ray.exceptions import RayActorError
 
 from muybridge.columns import Clip
+from muybridge.errors import VideoError
+from muybridge.run import sessions
 from muybridge.run.actions import actions
-from muybridge.run.commit import analysed, video_row
+from muybridge.run.commit import analysed, looked, session_rows, unread, video_row
 from muybridge.run.core import ElsewhereError, Upload
 from muybridge.run.identities import Core, linked
 from muybridge.store import tables
 from muybridge.store.inputs import Input, fingerprint, video_id
 from muybridge.store.plan import PlannedVideo
 from muybridge.video.clips import clips
+from muybridge.video.probe import VideoIndex
 from muybridge.video.process import Decoder
+from muybridge.web.cameras import Cameras
 
 MOST_DEATHS = 10  # of replicas with one clip under way; it alone can cause but one
 Pools = Sequence[Any]  # handles of ray.serve, which is not imported before its settings stand
@@ -41,7 +45,8 @@ async def analyze(
     numbered = linked(_each(waiting))
     frames = 0
     people, moments = [tables.SCHEMAS["people"].empty_table()], list[pa.Table]()
-    async with aclosing(_in_order(pools, ahead, video.clips, Sent(path))) as done:
+    sent = Sent(path)
+    async with aclosing(_in_order(pools, ahead, [(clip, sent) for clip in video.clips])) as done:
         async for clip in done:
             frames += analysed(clip)
             waiting.append((clip["core"], tables.rows(clip)))
@@ -55,6 +60,61 @@ async def analyze(
         "actions": actions(moments),
         "tracks": tables.tracks(pa.concat_tables(people)),
     }
+
+
+async def triangulate(
+    pools: Pools, decoder: Decoder, ahead: int, given: Cameras, fps: float | None
+) -> AsyncGenerator[tables.Tables, None]:
+    """Yield the tables of a session of several cameras, once all of its clips are done.
+
+    Raises InputError with every fault of what was sent, VideoError if fewer than two views can be
+    read.
+    """
+    made = await asyncio.to_thread(_session, decoder, given, fps)
+    if made.error:
+        causes = [view["error"] for view in made.info["views"] if view["error"]]
+        raise VideoError(made.error_kind, made.input.uri, "; ".join([made.error, *causes]))
+    names = [view["video_id"] for view in made.info["views"]]
+    files = zip(names, given.views.values(), strict=True)
+    sent = {name: Sent(file.path) for name, file in files}
+    clips = [(each, sent[each["video_id"]]) for clip in made.clips for each in clip["views"]]
+    rows: dict[str, list[tuple[Core, tables.Tables]]] = {name: [] for name in names}
+    async with aclosing(_in_order(pools, ahead, clips)) as done:
+        async for clip in done:
+            told = {**tables.rows(clip), "videos": looked([clip])}
+            rows[clip["video_id"]].append((clip["core"], told))
+    yield await asyncio.to_thread(_together, made, rows)
+
+
+def _session(decoder: Decoder, given: Cameras, fps: float | None) -> PlannedVideo:
+    """Plan a session of uploaded files, which go by their cameras and their senders' names."""
+    files = {
+        camera: Input(f"{camera}/{file.name}", file.path.stat().st_size, "")
+        for camera, file in given.views.items()
+    }
+    session = sessions.sent(given.calibrations, files, given.offsets, given.subject)
+    found = [
+        _found(decoder, file.path, item.uri)
+        for file, item in zip(given.views.values(), files.values(), strict=True)
+    ]
+    return sessions.planned(session, found, fps)
+
+
+def _found(decoder: Decoder, path: Path, name: str) -> VideoIndex | VideoError:
+    try:
+        return decoder.probe(str(path), name)
+    except VideoError as error:
+        return error
+
+
+def _together(
+    made: PlannedVideo, rows: Mapping[str, Sequence[tuple[Core, tables.Tables]]]
+) -> tables.Tables:
+    """Make a session's rows of those of its clips, by view."""
+    parts = {name: list(linked(each)) for name, each in rows.items()}
+    whole = session_rows(made, parts)
+    whole["errors"] = pa.concat_tables([whole["errors"], tables.table("errors", unread(made))])
+    return {**whole, "tracks": tables.tracks(whole["people"])}
 
 
 def probe(decoder: Decoder, path: Path, name: str, fps: float | None) -> PlannedVideo:
@@ -85,14 +145,14 @@ class Sent:
 
 
 async def _in_order(
-    pools: Pools, ahead: int, clips: Sequence[Clip], sent: Sent
+    pools: Pools, ahead: int, clips: Sequence[tuple[Clip, Sent]]
 ) -> AsyncGenerator[Clip, None]:
     running = deque[asyncio.Task[Clip]]()
     rest = iter(clips)
     try:
         while True:
-            while len(running) < ahead and (clip := next(rest, None)) is not None:
-                running.append(asyncio.create_task(_through(pools, clip, sent)))
+            while len(running) < ahead and (each := next(rest, None)) is not None:
+                running.append(asyncio.create_task(_through(pools, *each)))
             if not running:
                 return
             await asyncio.wait((running[0],))  # unlike `await`, sure to end when cancelled

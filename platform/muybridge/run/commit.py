@@ -37,6 +37,12 @@ def analysed(clip: Clip) -> int:
     return int(np.count_nonzero(in_core(seen, clip["core"])))
 
 
+def looked(clips: Sequence[Clip]) -> pa.Table:
+    """Make rows of ``videos`` that say of clips how many frames were looked at."""
+    rows = [{"video_id": clip["video_id"], "frames_analysed": analysed(clip)} for clip in clips]
+    return tables.table("videos", rows)
+
+
 def video_row(video: PlannedVideo, frames: int) -> dict[str, Any]:
     """Make a video's row of the table ``videos``."""
     named = {"video_id": video.video_id, "uri": video.input.uri, "size": video.input.size}
@@ -54,8 +60,8 @@ def _video(ledger: Ledger, shard: str, video: PlannedVideo) -> Mapping[str, pa.T
         frames = pc.sum(made["videos"]["frames_analysed"]).as_py() or 0
         videos = [] if video.error else [video_row(video, frames)]
         made["videos"] = tables.table("videos", videos)
-    unread = tables.table("errors", list(_unread(video)))
-    return {**made, "errors": pa.concat_tables([made["errors"], unread])}
+    rows = tables.table("errors", unread(video))
+    return {**made, "errors": pa.concat_tables([made["errors"], rows])}
 
 
 def _of(
@@ -112,23 +118,25 @@ def _view(
     )
 
 
-def _unread(video: PlannedVideo) -> Iterator[dict[str, Any]]:
-    """Make a row of ``errors`` of what could not be read: the video, or a session and its views."""
+def unread(video: PlannedVideo) -> list[dict[str, Any]]:
+    """Make rows of ``errors`` of what could not be read: the video, or a session and its views."""
     whole = {
         "video_id": video.video_id,
         "uri": video.input.uri,
         "error_kind": video.error_kind,
         "error": video.error,
     }
-    for each in (whole, *video.info.get("views", ())):
-        if each["error"]:
-            yield {
-                "video_id": each["video_id"],
-                "uri": each["uri"],
-                "clip_id": "",
-                "stage": "probe",
-                "kind": each["error_kind"],
-                "message": each["error"],
-                "attempts": 1,
-                "traceback": "",
-            }
+    return [
+        {
+            "video_id": each["video_id"],
+            "uri": each["uri"],
+            "clip_id": "",
+            "stage": "probe",
+            "kind": each["error_kind"],
+            "message": each["error"],
+            "attempts": 1,
+            "traceback": "",
+        }
+        for each in (whole, *video.info.get("views", ()))
+        if each["error"]
+    ]

@@ -23,7 +23,7 @@ from muybridge.errors import InputError
 from muybridge.graph import Graph, parted, ready
 from muybridge.run import offline, planning
 from muybridge.run.cluster import cluster, stream, workers
-from muybridge.run.commit import analysed, commit, todo
+from muybridge.run.commit import commit, looked, todo
 from muybridge.run.planned import Planned
 from muybridge.run.pools import Pool, group
 from muybridge.run.report import Progress, Summary
@@ -225,17 +225,12 @@ def stage(ledger: Ledger, clip: Clip) -> dict[str, Any]:
     views = parted([clip])
     parts = [tables.rows(view) for view in views]
     made = {name: pa.concat_tables([part[name] for part in parts]) for name in parts[0]}
-    frames = [analysed(view) for view in views]
-    seen = [
-        {"video_id": view["video_id"], "frames_analysed": number}
-        for view, number in zip(views, frames, strict=True)
-    ]
-    made["videos"] = tables.table("videos", seen)
+    made["videos"] = looked(views)
     ledger.stage(clip["shard"], clip["clip_id"], made)
     return {
         "shard": clip["shard"],
         "video_id": clip["video_id"],
-        "frames": sum(frames),
+        "frames": sum(made["videos"]["frames_analysed"].to_pylist()),
         "seconds": duration(clip),
         "errors": len(made["errors"]),
         "decoded_bytes": sum(

@@ -121,9 +121,10 @@ def face(pools: list[str], api_key: str | None, limits: Limits, ahead: int) -> A
 
     name = ray_serve.get_replica_context().app_name
     handles = [ray_serve.get_deployment_handle(pool, app_name=name) for pool in pools]
-    scratch = Scratch()
+    scratch, decoder = Scratch(), Decoder()
     made = app.create(
-        partial(api.analyze, handles, Decoder(), ahead),
+        partial(api.analyze, handles, decoder, ahead),
+        partial(api.triangulate, handles, decoder, ahead),
         SCHEMAS,
         api_key=api_key,
         max_bytes=limits.max_upload_bytes,

@@ -23,7 +23,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePosixPath
@@ -49,6 +49,7 @@ else:
 KEYS = ("name", "calibration", "subject", "views", "offsets")
 STRETCHED = 0.02  # by which the shape of a video's pictures may differ from the calibration's
 MOST_OFFSET = 86_400.0  # seconds
+SENT = "session"  # what a session is called that lies nowhere
 
 
 @dataclass(frozen=True)
@@ -150,20 +151,10 @@ def _described(
     if not isinstance(videos, Mapping) or len(videos) < 2:
         own.append('views: give two or more, as { cam_01 = "cam01.mp4", cam_02 = … }')
         videos = {}
-    if cameras:
-        there = f"there are {', '.join(cameras)}"
-        own += [f"views: no camera is called {v}; {there}" for v in videos if v not in cameras]
     if not isinstance(offsets, Mapping):
         own.append("offsets: give seconds, as { cam_02 = 0.25 }")
         offsets = {}
-    own += [f"offsets: no view is called {view}" for view in offsets if view not in videos]
-    own += [
-        f"offsets: {view} is {value!r}; give seconds"
-        for view, value in offsets.items()
-        if isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not abs(value) <= MOST_OFFSET
-    ]
+    own += _unknown(cameras, videos, offsets)
     found = {view: _video(_joined(root, str(video)), endpoint) for view, video in videos.items()}
     own += [f"views: {view}: no such file: {videos[view]}" for view, v in found.items() if not v]
     faults += [f"session {name}: {fault}" for fault in own]
@@ -171,6 +162,41 @@ def _described(
         return None
     views = [View(cameras[v], item, offsets.get(v)) for v, item in found.items() if item]
     return session(f"{root}/{file}#{name}", views)
+
+
+def _unknown(
+    cameras: Mapping[str, Camera], views: Mapping[str, Any], offsets: Mapping[str, Any]
+) -> Iterator[str]:
+    """List views that no camera is called like, and offsets that are none."""
+    if cameras:
+        there = f"there are {', '.join(cameras)}"
+        yield from (f"views: no camera is called {v}; {there}" for v in views if v not in cameras)
+    for view, value in offsets.items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if view not in views:
+            yield f"offsets: no view is called {view}"
+        if not number or not abs(value) <= MOST_OFFSET:
+            yield f"offsets: {view} is {value!r}; give seconds"
+
+
+def sent(
+    calibrations: Mapping[str, str],
+    files: Mapping[str, Input],
+    offsets: Mapping[str, Any],
+    subject: str,
+) -> Session:
+    """Make a session of files by camera, and of the texts of calibrations by their names.
+
+    Raises InputError with every fault.
+    """
+    found = calibration.among(calibrations, ", ".join(calibrations), subject)
+    cameras = {camera.name: camera for camera in found}
+    faults = list(_unknown(cameras, files, offsets))
+    if len(files) < 2:
+        faults.append(f"views: there are {len(files)}; send two or more")
+    if faults:
+        raise InputError(listed("what was sent is no session of several cameras", faults))
+    return session(SENT, [View(cameras[v], item, offsets.get(v)) for v, item in files.items()])
 
 
 def _joined(root: str, place: str) -> str:

@@ -38,7 +38,7 @@ class Table(Protocol):
 
 Tables = Mapping[str, Table]
 Rows = dict[str, list[str]]  # of each table, its rows as JSON
-Analyze = Callable[[Path, str, float | None], AsyncGenerator[Tables, None]]
+Work = Callable[[Upload, float | None], AsyncGenerator[Tables, None]]
 
 
 @dataclass
@@ -96,9 +96,12 @@ def _fps(text: str) -> float | None:
 
 @dataclass(frozen=True)
 class Answer:
-    """Receive the upload, analyse it, and send the rows: an ASGI application for one path."""
+    """Receive the upload, analyse it, and send the rows: an ASGI application for one path.
 
-    analyze: Analyze
+    ``work`` takes what was sent and the wanted frames a second; it may refuse.
+    """
+
+    work: Work
     places: Places
     tables: Sequence[str]
     folder: Path
@@ -120,15 +123,20 @@ class Answer:
     async def _clips(self, upload: Upload, wanted: Wish) -> AsyncGenerator[Rows, None]:
         """Yield each clip's rows; every fault leaves as a refusal that names the client's file."""
         try:
-            async with aclosing(self.analyze(upload.path, upload.name, wanted.fps)) as clips:
+            async with aclosing(self.work(upload, wanted.fps)) as clips:
                 async for tables in clips:
                     yield await asyncio.to_thread(_encode, tables, wanted.tables)
+        except Refusal:
+            raise
         except MuybridgeError as error:
-            message = str(error).replace(str(upload.path), upload.name)
+            message = str(error)
+            for file in upload.files:
+                message = message.replace(str(file.path), file.name)
             raise Refusal(422, error.kind, message) from None
         except Exception:
-            LOG.exception("the analysis of %s failed", upload.name)
-            message = f"{upload.name}: the analysis failed; the server's log says why"
+            names = ", ".join(file.name for file in upload.files)
+            LOG.exception("the analysis of %s failed", names)
+            message = f"{names}: the analysis failed; the server's log says why"
             raise Refusal(500, "internal", message) from None
 
 

@@ -24,7 +24,8 @@ PAGE = """<!doctype html>
 <pre id="rows" hidden></pre>
 <p>From a terminal:</p>
 <pre>curl -F file=@walk.mp4 ORIGIN/v1/analyze
-curl -F file=@walk.mp4 -H 'Accept: application/x-ndjson' ORIGIN/v1/analyze?tables=people</pre>
+curl -F file=@walk.mp4 -H 'Accept: application/x-ndjson' ORIGIN/v1/analyze?tables=people
+curl -F calibration=@Calib.toml -F cam_01=@1.mp4 -F cam_02=@2.mp4 ORIGIN/v1/triangulate</pre>
 <p>With an API key, add <code>-H 'X-API-Key: KEY'</code>. <a href="docs">Documentation</a>,
    <a href="openapi.json">OpenAPI</a>.</p>
 <script>

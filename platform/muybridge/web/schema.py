@@ -22,38 +22,63 @@ ERROR = {
 REFUSALS = {
     400: "The form cannot be read.",
     401: "The API key is missing or wrong.",
-    413: "The file is larger than this server takes.",
+    413: "What was sent is larger than this server takes.",
     415: "The body is not multipart/form-data.",
-    422: "The file is not a video or a picture, or an option has no such value.",
+    422: "A file is not what it should be, or an option has no such value.",
     503: "Too many requests are under way; try again after the seconds in Retry-After.",
 }
-FORM = {
+FILE = {"type": "string", "format": "binary"}
+OPTIONS = {
+    "fps": {
+        "type": "number",
+        "description": "Frames a second to look at; every frame if left out.",
+        "example": 5,
+    },
+    "tables": {
+        "type": "string",
+        "description": "Names of tables, with commas; all of them if left out.",
+        "example": "people,keypoints",
+    },
+}
+ONE = {
     "type": "object",
     "required": ["file"],
+    "properties": {"file": {**FILE, "description": "A video or a picture."}, **OPTIONS},
+}
+SEVERAL = {
+    "type": "object",
+    "required": ["calibration"],
     "properties": {
-        "file": {"type": "string", "format": "binary", "description": "A video or a picture."},
-        "fps": {
-            "type": "number",
-            "description": "Frames a second to look at; every frame if left out.",
-            "example": 5,
-        },
-        "tables": {
+        "calibration": {**FILE, "description": "The cameras, by their names."},
+        "offsets": {
             "type": "string",
-            "description": "Names of tables, with commas; all of them if left out.",
-            "example": "people,keypoints",
+            "description": "JSON: seconds to add to a view's times, by camera; else found.",
+            "example": '{"cam_02": 0.25}',
         },
+        "subject": {
+            "type": "string",
+            "description": "Whose cameras are meant, where a calibration has several subjects.",
+        },
+        **OPTIONS,
+    },
+    "additionalProperties": {
+        **FILE,
+        "description": "A video or a picture of the camera so called.",
     },
 }
 
 
-def analyze(tables: Mapping[str, pa.Schema]) -> dict[str, Any]:
-    """Describe ``POST /v1/analyze`` in OpenAPI, with the columns of every table and their units."""
+def post(tables: Mapping[str, pa.Schema], form: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe a request with a form in OpenAPI, and every table's columns with their units."""
     rows = {name: {"type": "array", "items": _row(schema)} for name, schema in tables.items()}
     document = _object({"tables": _object(rows), "summary": _summary(tables)})
     line = {"oneOf": [_object({"tables": _object(rows)}), _object({"summary": {}}), ERROR]}
     content = {"application/json": {"schema": document}, LINES: {"schema": line}}
     return {
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": FORM}}},
+        "requestBody": {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": dict(form)}},
+        },
         "responses": {
             "200": {"description": "The rows of every table asked for.", "content": content},
             **{

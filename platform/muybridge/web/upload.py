@@ -22,20 +22,45 @@ from muybridge.web.refusal import Refusal
 
 FIELD_BYTES = 1024
 FORM_BYTES = 64 * 1024
+MOST_FILES = 64
+
+
+@dataclass(frozen=True)
+class File:
+    """Be one received file: the form's field that it came in, its sender's name, where it lies."""
+
+    field: str
+    name: str
+    path: Path
 
 
 @dataclass(frozen=True)
 class Upload:
-    """Hold one received file: where it lies, its sender's name for it, the form's other fields."""
+    """Hold what was received: files in the order of the form, and its other fields."""
 
-    path: Path
-    name: str
+    files: tuple[File, ...]
     fields: dict[str, str]
+
+    def only(self) -> File:
+        """Give the one file of a form that has one, or refuse it."""
+        if strange := [file.field for file in self.files if file.field != "file"]:
+            found = f"it has {', '.join(strange)}"
+            raise Refusal(422, "no_file", f"send a video or a picture as the field 'file'; {found}")
+        if not self.files:
+            raise Refusal(422, "no_file", "the form has no field 'file' with a video or a picture")
+        if len(self.files) > 1:
+            raise Refusal(
+                422, "many_files", "the form has more than one 'file'; send them one by one"
+            )
+        return self.files[0]
 
 
 @asynccontextmanager
 async def received(request: Request, folder: Path, max_bytes: int) -> AsyncIterator[Upload]:
-    """Receive the request's file into ``folder``; it is gone when the block is left, however."""
+    """Receive the request's files into ``folder``; they are gone when the block is left, however.
+
+    ``max_bytes`` is what they may have together.
+    """
     boundary = _boundary(request)
     if int(request.headers.get("content-length", "0")) > max_bytes + FORM_BYTES:
         raise _too_large(max_bytes)
@@ -54,7 +79,7 @@ def _boundary(request: Request) -> bytes:
         raise Refusal(
             415,
             "not_multipart",
-            "send the video as the field 'file' of a multipart/form-data body; this request's "
+            "send videos as files of a multipart/form-data body; this request's "
             f"Content-Type is {request.headers.get('content-type', 'missing')!r}",
         )
     return options[b"boundary"]
@@ -62,12 +87,15 @@ def _boundary(request: Request) -> bytes:
 
 def _too_large(max_bytes: int) -> Refusal:
     return Refusal(
-        413, "too_large", f"the file is larger than the {max_bytes:,} bytes this server takes"
+        413, "too_large", f"what was sent is larger than the {max_bytes:,} bytes this server takes"
     )
 
 
 class _Form:
-    """Take a multipart body apart: the part called ``file`` goes to disk, short fields are kept."""
+    """Take a multipart body apart: files go to disk, short fields are kept.
+
+    A part is a file if it has a file's name, or is called ``file``.
+    """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder, self._max_bytes = folder, max_bytes
@@ -75,9 +103,8 @@ class _Form:
         self._disposition = b""
         self._field = ""
         self._fields: dict[str, bytes] = {}
-        self._file: BinaryIO | None = None
-        self._path = folder
-        self._name = ""
+        self._files: list[File] = []
+        self._open: BinaryIO | None = None
         self._bytes = 0
         self._ended = False
 
@@ -105,17 +132,17 @@ class _Form:
         """Give what was received, or say what is wrong with it."""
         if not self._ended:
             raise Refusal(400, "bad_form", "the multipart body ends before its last boundary")
-        if self._file is None:
-            raise Refusal(422, "no_file", "the form has no field 'file' with a video or a picture")
-        if not self._bytes:
-            raise Refusal(422, "empty", f"{self._name}: the file is empty")
+        self.close()
+        for file in self._files:
+            if not file.path.stat().st_size:
+                raise Refusal(422, "empty", f"{file.name}: the file is empty")
         fields = {name: value.decode(errors="replace") for name, value in self._fields.items()}
-        return Upload(self._path, self._name, fields)
+        return Upload(tuple(self._files), fields)
 
     def close(self) -> None:
-        """Close the file, if there is one."""
-        if self._file is not None:
-            self._file.close()
+        """Close the file that is being written, if there is one."""
+        if self._open is not None:
+            self._open.close()
 
     def _on_part_begin(self) -> None:
         self._header, self._value, self._disposition, self._field = b"", b"", b"", ""
@@ -134,29 +161,30 @@ class _Form:
     def _on_headers_finished(self) -> None:
         options = parse_options_header(self._disposition)[1]
         self._field = options.get(b"name", b"").decode(errors="replace")
-        if self._field != "file":
+        self.close()
+        self._open = None
+        if self._field != "file" and b"filename" not in options:
             self._fields[self._field] = b""
             return
-        if self._file is not None:
-            raise Refusal(
-                422, "many_files", "the form has more than one 'file'; send them one by one"
-            )
-        name = options.get(b"filename", b"upload").decode(errors="replace")
-        self._name = name or "upload"  # names rows only; the file on disk is called otherwise
-        suffix = re.search(r"\.[A-Za-z0-9]{1,8}$", self._name)
-        self._path = self._folder / f"upload{suffix.group() if suffix else ''}"
-        self._file = self._path.open("wb")
+        if len(self._files) == MOST_FILES:
+            raise Refusal(422, "many_files", f"the form has more than {MOST_FILES} files")
+        name = options.get(b"filename", b"").decode(errors="replace") or "upload"
+        suffix = re.search(r"\.[A-Za-z0-9]{1,8}$", name)  # the file on disk is called otherwise
+        number = str(len(self._files) or "")
+        path = self._folder / f"upload{number}{suffix.group() if suffix else ''}"
+        self._files.append(File(self._field, name, path))
+        self._open = path.open("wb")
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._field != "file" or self._file is None:
+        if self._open is None:
             self._fields[self._field] += data[start:end]
             if sum(map(len, self._fields.values())) > FIELD_BYTES:
-                raise Refusal(400, "bad_form", "the form's fields besides 'file' are too long")
+                raise Refusal(400, "bad_form", "the form's fields besides files are too long")
             return
         self._bytes += end - start
         if self._bytes > self._max_bytes:
             raise _too_large(self._max_bytes)
-        self._file.write(data[start:end])
+        self._open.write(data[start:end])
 
     def _on_end(self) -> None:
         self._ended = True
