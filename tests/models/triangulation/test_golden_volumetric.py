@@ -95,9 +95,9 @@ def test_joints_in_a_finer_cube_are_the_authors(pack, volumetric, maps, centre):
 
 
 @pytest.mark.parametrize("aggregation", ["sum", "max", "softmax", "conf"])
-@pytest.mark.parametrize("at_once", [volumes.AT_ONCE, 100])
+@pytest.mark.parametrize("at_once", [volumes.AT_ONCE["cpu"], 100])
 def test_views_are_brought_together_as_by_the_authors(pack, monkeypatch, aggregation, at_once):
-    monkeypatch.setattr(volumes, "AT_ONCE", at_once)
+    monkeypatch.setitem(volumes.AT_ONCE, "cpu", at_once)
     found = volumes.filled(
         pack.given("op_features")[0],
         pack.given("op_proj")[0],

@@ -60,7 +60,7 @@ def test_views_held_at_a_time_do_not_grow_with_their_number(monkeypatch):
         largest.append(cells.numel())
         return cells.sum(0)
 
-    monkeypatch.setattr(volumes, "AT_ONCE", 1000)
+    monkeypatch.setitem(volumes.AT_ONCE, "cpu", 1000)
     monkeypatch.setattr(volumes, "AGGREGATIONS", {"sum": watched})
     cells = volumes.cube(torch.tensor([0, 0, 1.0]), torch.eye(3), 0.4, 8)
     for views in (1, 2, 40):

@@ -19,7 +19,7 @@ from muybridge.models.triangulation.model import Algebraic, Backbone, Confidence
 from muybridge.models.triangulation.preprocess import normalised
 from muybridge.models.triangulation.volumetric import V2V, Volumetric
 
-AT_ONCE = 4  # pictures on a processor
+AT_ONCE = {"cpu": 4, "cuda": 16}  # pictures
 
 
 class Looking(nn.Module):
@@ -45,8 +45,7 @@ class Looking(nn.Module):
         self.head = None if trust is None else copy.deepcopy(trust.head).float()
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor | None]:
-        size = AT_ONCE if crops.device.type == "cpu" else max(len(crops), 1)
-        found = [self._some(part) for part in torch.split(crops, size)]
+        found = [self._some(part) for part in torch.split(crops, AT_ONCE[crops.device.type])]
         maps, trust = zip(*found, strict=True)
         return torch.cat(maps), None if self.head is None else torch.cat(trust)
 

@@ -24,7 +24,8 @@ from torch.nn import functional
 
 Aggregation = Literal["sum", "max", "softmax", "conf", "conf_norm"]
 
-AT_ONCE = 1 << 20  # numbers of all views' cells held at a time, so that they stay near the core
+# numbers of all views' cells held at a time: so that they stay near the core, or many are at work
+AT_ONCE = {"cpu": 1 << 20, "cuda": 1 << 25}
 
 # Each takes cells (V, C, cells) and how far views' channels are to be trusted (V, C, 1).
 AGGREGATIONS: Mapping[Aggregation, Callable[[Tensor, Tensor], Tensor]] = {
@@ -69,7 +70,7 @@ def filled(
     """
     views, channels, *_ = maps.shape
     weights = maps.new_ones(views, channels, 1) if trust is None else trust[..., None]
-    size = max(AT_ONCE // (views * channels), 1)
+    size = max(AT_ONCE[maps.device.type] // (views * channels), 1)
     parts = [
         AGGREGATIONS[aggregation](unprojected(maps, projections, part, parity), weights)
         for part in torch.split(cells.reshape(-1, 3), size)
