@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import pickle
 import shutil
@@ -14,6 +15,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
+from .keras_files import arrays, save
 
 ROOT = Path(__file__).parent.parent
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
@@ -99,6 +102,10 @@ def official(
         if name in BODIES:
             _body(path, golden / "vibe", synthetic(golden / "vibe" / "manifest.json"))
             return path
+        if name in SPNET:
+            manifest = golden / "multitask_pose_action" / SPNET[name]
+            tensors = synthetic(manifest)
+            return save(path, arrays(json.loads(manifest.read_text()), tensors))
         made = synthetic(golden / PACKS[name]) if name in PACKS else leaning(name)
         if path.suffix == ".pkl":
             path.write_bytes(pickle.dumps({"model": made, "__author__": "nobody"}, 2))
@@ -143,6 +150,7 @@ PACKS = {
 }
 
 
+SPNET = {"spnet_ntu": "manifest.json", "spnet_penn": "manifest_2d.json"}
 BODIES = ("spin", "vibe_wo_3dpw", "smpl_neutral", "smpl_regressor_extra")
 
 

@@ -39,6 +39,9 @@ def test_every_graph_can_be_wired(name):
         (Choice("openpose"), ["decode", "openpose", "lift", "act"]),
         (Choice("vibe"), ["decode", "people", "lift", "act", "vibe"]),
         (Choice("vibe", detector=DENSEPOSE), ["decode", "detect", "vibe"]),
+        (Choice("multitask"), ["decode", "people", "lift", "act", "multitask"]),
+        (Choice("multitask", detector=DENSEPOSE), ["decode", "detect", "multitask"]),
+        (Choice("multitask", tables=("people",)), ["decode", "people"]),
         (Choice("vibe", refine=True, tables=("bodies",)), ["decode", "people", "vibe"]),
         (Choice("densepose"), ["decode", "densepose"]),
         (Choice("densepose", tables=("people",)), ["decode", "detect"]),
@@ -96,6 +99,10 @@ def test_fewer_tables_are_another_output():
         (Choice("vibe", still=-1), "--still: is -1; give grey levels"),
         (Choice("vibe", size=400), "--size: is for an R-CNN, and BlazePose finds the people"),
         (Choice("vibe", detector=DENSEPOSE, refine=True), "--refine: fits bodies to joints, and"),
+        (Choice("multitask", window=12), "--window: is 12; give 8 or 16"),
+        (Choice("multitask", stride=0), "--stride: is 0; give 1 or more"),
+        (Choice("multitask", detect_every=2), "--detect-every: is for an R-CNN, and BlazePose"),
+        (Choice("vibe", window=8), "--window: means nothing to it"),
         (Choice("detect", refine=True), "--refine: means nothing to it"),
         (Choice("detect", tables=("trucks",)), "--tables: there is no 'trucks'"),
         (Choice("detect", tables=("densepose",)), "--tables: densepose gets no rows from it"),
@@ -115,7 +122,7 @@ def test_all_that_is_wrong_is_told_at_once():
 
 def test_one_file_cannot_hold_the_weights_of_two_models(tmp_path):
     (tmp_path / "one.pkl").touch()
-    with pytest.raises(InputError, match="give the folder in which both are"):
+    with pytest.raises(InputError, match="give the folder in which they are"):
         build(Choice("densepose", detector=KEYPOINT, weights=tmp_path / "one.pkl"))
 
 

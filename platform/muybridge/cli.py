@@ -96,6 +96,8 @@ Focal = Annotated[float | None, typer.Option(help="The camera's focal length in 
 Smooth = Annotated[bool, typer.Option("--smooth", help="Smooth how bodies turn over time.")]
 Refine = Annotated[bool, typer.Option("--refine", help="Fit bodies to the joints in the picture.")]
 Still = Annotated[float | None, typer.Option(help="Don't look again at who changes by less than so many grey levels.")]  # noqa: E501
+Window = Annotated[int | None, typer.Option(help="Moments that an action is judged by: 8 or 16.")]
+Stride = Annotated[int | None, typer.Option(help="Moments from one window to the next.")]
 Wanted = Annotated[str, typer.Option(help="Tables wanted, with commas; only what they need runs. Default: all.")]  # noqa: E501
 # fmt: on
 
@@ -125,6 +127,8 @@ def index(
     smooth: Smooth = False,
     refine: Refine = False,
     still: Still = None,
+    window: Window = None,
+    stride: Stride = None,
     tables: Wanted = "",
     pools: Pools = "",
     show: Annotated[
@@ -329,6 +333,8 @@ def serve(
     smooth: Smooth = False,
     refine: Refine = False,
     still: Still = None,
+    window: Window = None,
+    stride: Stride = None,
     tables: Wanted = "",
     pools: Pools = "",
     address: Address = None,

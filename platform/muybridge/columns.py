@@ -61,6 +61,12 @@ COLUMNS: dict[str, Column] = {
     "coco17_joints": Column(("P", 17, 3), "float32", "pixels", "Keypoint R-CNN's joints"),
     "coco18_joints": Column(("P", 18, 3), "float32", "pixels", "OpenPose's joints, COCO layout"),
     "body25_joints": Column(("P", 25, 3), "float32", "pixels", "OpenPose's joints, BODY_25 layout"),
+    # the multi-task network: joints, of NTU's in space too, and scores of labels.py's sets
+    "pa16_joints":   Column(("P", 16, 3), "float32", "pixels", "joints in the picture (Penn)"),
+    "pa17_joints":   Column(("P", 17, 3), "float32", "pixels", "joints in the picture (NTU)"),
+    "pa17_joints3d": Column(("P", 17, 4), "float32", "metres", "joints around the hips (NTU)"),
+    "penn_scores":   Column(("P", 15), "float32", "", "probability of each label of penn15"),
+    "ntu_scores":    Column(("P", 60), "float32", "", "probability of each label of ntu60"),
     # DensePose: pictures as large as the integer box, encoded as PNG
     "densepose_model": Column((), "str", "", "the variant, by the name of its weights"),
     "densepose_box":   Column(("P", 4), "int32", "pixels", "left, top, right, bottom"),

@@ -31,6 +31,8 @@ DETECTORS = (
 DENSEPOSE = "densepose_rcnn_R_50_FPN_s1x"
 VIBE = ("vibe_wo_3dpw", "vibe_w_3dpw")
 BODIES = ("smpl_neutral", "smpl_male", "smpl_female")
+SPNET = ("spnet_ntu", "spnet_penn")
+WINDOWS = (8, 16)
 OPENPOSE = ("openpose_body25", "openpose_coco", "openpose_coco_caffe", "openpose_mobilenet")
 
 
@@ -47,6 +49,8 @@ class Choice:
     Bodies are of the body model ``body``, seen by a camera of ``focal`` pixels; ``smooth`` smooths
     how they turn, ``refine`` fits them to the joints in the picture, and ``still`` is by how many
     grey levels a person must change to be looked at again.
+
+    Actions are judged over ``window`` moments, ``stride`` from one window to the next.
     """
 
     graph: str = "embedded"
@@ -62,6 +66,8 @@ class Choice:
     smooth: bool | None = None
     refine: bool | None = None
     still: float | None = None
+    window: int | None = None
+    stride: int | None = None
     tables: tuple[str, ...] = ()
 
 
@@ -148,6 +154,21 @@ def vibe(choice: Choice) -> Graph:
     return (*lifting((decode(), found)), read)
 
 
+def multitask(choice: Choice) -> Graph:
+    """See people, their tracks, joints and actions with SPNet, and what finds people sees."""
+    from muybridge.stages import detect
+    from muybridge.stages.multitask import Options as Reading
+    from muybridge.stages.multitask import multitask as read
+
+    said = _said(window=choice.window, stride=choice.stride, precision=choice.precision)
+    found = people()
+    if choice.detector is not None:
+        looking = detect.Options(**_looking(choice))
+        found = detect.detect(choice.detector, choice.weights, looking)
+    stage = read(choice.model or SPNET[0], choice.weights, Reading(**said))
+    return (*lifting((decode(), found)), stage)
+
+
 @dataclass(frozen=True)
 class Kind:
     """Describe a graph: what it is for, how it is made, and which parts of a ``Choice`` it takes.
@@ -181,6 +202,9 @@ GRAPHS: dict[str, Kind] = {
                       lambda choice: _two(choice), ("model", *RCNN), tuple(VARIANTS)),
     "vibe": Kind("people, their joints and their bodies (SMPL, by VIBE)", vibe,
                  lambda choice: _three(choice), ("model", *RCNN, *BODY), VIBE, extra="embedded"),
+    "multitask": Kind("people, their joints and what they do (SPNet)", multitask,
+                      lambda choice: _acting(choice, SPNET[0]),
+                      ("model", *RCNN, "window", "stride"), SPNET, extra="embedded"),
 }
 # fmt: on
 
@@ -277,6 +301,15 @@ def _three(choice: Choice) -> tuple[str, ...]:
     return (*(read if asked else ()), *([choice.detector] if choice.detector else []))
 
 
+def _acting(choice: Choice, model: str) -> tuple[str, ...]:
+    """Name the weights that say what people do, and those that find them if not BlazePose's."""
+    asked = not choice.tables or {"keypoints", "joints3d", "actions"}.intersection(choice.tables)
+    return (
+        *([choice.model or model] if asked else []),
+        *([choice.detector] if choice.detector else []),
+    )
+
+
 def _looking(choice: Choice) -> dict[str, Any]:
     """Give the options of the stages that look with an R-CNN, as far as they were said."""
     return _said(
@@ -303,7 +336,6 @@ def _misplaced(choice: Choice, kind: Kind) -> list[str]:
 
 def _mistaken(choice: Choice, kind: Kind) -> list[str]:
     """List what was said that has no such value."""
-    model = choice.model or DENSEPOSE
     faults = [
         _known("model", choice.model, kind.models),
         _known("detector", choice.detector, DETECTORS),
@@ -322,28 +354,29 @@ def _mistaken(choice: Choice, kind: Kind) -> list[str]:
         faults.append(f"--focal: is {choice.focal:g}; give pixels, more than 0")
     if choice.still is not None and choice.still < 0:
         faults.append(f"--still: is {choice.still:g}; give grey levels, 0 for never")
-    faults += _bodies(choice) if choice.graph == "vibe" else []
+    if choice.window not in (None, *WINDOWS):
+        faults.append(f"--window: is {choice.window}; give {' or '.join(map(str, WINDOWS))}")
+    if choice.stride is not None and choice.stride < 1:
+        faults.append(f"--stride: is {choice.stride}; give 1 or more")
     if choice.weights is not None and not choice.weights.exists():
         faults.append(f"--weights: there is no {choice.weights}; give a file or a folder")
-    two = choice.graph == "densepose" and choice.detector not in (None, model)
-    if two and choice.weights is not None and choice.weights.is_file():
-        faults.append(
-            f"--weights: {choice.weights} is one file, but {model} and {choice.detector} are "
-            "needed; give the folder in which both are"
-        )
-    return [fault for fault in faults if fault]
+    return [*(fault for fault in faults if fault), *_alone(choice, kind)]
 
 
-def _bodies(choice: Choice) -> list[str]:
+def _alone(choice: Choice, kind: Kind) -> list[str]:
     """List what was said that means nothing without something else that was not."""
-    faults = [
-        f"{_option(name)}: is for an R-CNN, and BlazePose finds the people; name a --detector"
-        for name in ("size", "min_score", "detect_every")
-        if choice.detector is None and getattr(choice, name) is not None
-    ]
-    if choice.weights is not None and choice.weights.is_file():
+    faults = list[str]()
+    if kind.extra and "detector" in kind.takes and choice.detector is None:
+        faults += [
+            f"{_option(name)}: is for an R-CNN, and BlazePose finds the people; name a --detector"
+            for name in ("size", "min_score", "detect_every")
+            if getattr(choice, name) is not None
+        ]
+    needed = kind.needs(choice)
+    if choice.weights is not None and choice.weights.is_file() and len(needed) > 1:
         faults.append(
-            f"--weights: {choice.weights} is one file, and several are needed; give their folder"
+            f"--weights: {choice.weights} is one file, but {' and '.join(needed)} are needed; give "
+            "the folder in which they are"
         )
     if choice.refine and not (choice.detector or "keypointrcnn").startswith("keypointrcnn"):
         faults.append(

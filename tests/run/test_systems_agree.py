@@ -45,6 +45,7 @@ CHOICES = {
     "openpose": Choice("openpose", model="openpose_coco", size=96),
     "densepose": Choice("densepose", size=64),
     "vibe": Choice("vibe", detector="fasterrcnn_resnet50_fpn", size=96),
+    "multitask": Choice("multitask", detector="fasterrcnn_resnet50_fpn", size=96),
 }
 NAMES = (
     "errors",
@@ -171,7 +172,7 @@ def test_each_system_writes_its_own_rows(answers, request):
     lifted = {"keypoints", "joints3d"}
     more = {
         **{"keypoint": lifted, "openpose": lifted},
-        **{"densepose": {"densepose"}, "vibe": {"bodies"}},
+        **{"densepose": {"densepose"}, "vibe": {"bodies"}, "multitask": lifted},
     }
     assert found == {"people"} | more.get(which, set())
 

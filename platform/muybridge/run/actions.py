@@ -13,7 +13,8 @@ from muybridge.labels import LABELS, OTHER
 from muybridge.store import tables
 from muybridge.tracking.segments import Rule, Segment, segments
 
-RULE = Rule(opens=0.9, holds=0.5, gap=0.5, shortest=1.0)
+# where nine in ten are right; other sets' scores are not as sure as they say, and "other" is none
+RULES = {"motion": Rule(opens=0.9, holds=0.5, gap=0.5, shortest=1.0)}
 BEST = 3  # labels that a segment names
 GROUP = ("video_id", "track_id", "system", "label_set")
 
@@ -33,7 +34,7 @@ def actions(parts: Iterable[pa.Table]) -> pa.Table:
         named = dict(zip(GROUP, keys[start], strict=True))
         labels = LABELS[named["label_set"]]
         times, scores = (np.array(rows[name][start:stop]) for name in ("time_s", "scores"))
-        for segment in segments(times, scores, RULE):
+        for segment in segments(times, scores, RULES.get(named["label_set"], Rule())):
             if labels[segment.label] != OTHER:
                 frames = rows["frame"][start:stop]
                 made.append({**named, **_row(segment, labels, frames, times)})

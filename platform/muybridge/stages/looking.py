@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muybridge.columns import Clip
+from muybridge.errors import ClipError
 from muybridge.tracking.track import Tracker
 from muybridge.video.frames import Chunk
 
 Floats = NDArray[np.floating[Any]]
+Picture = NDArray[np.uint8]
 
 READS = ("frames", "frame_index", "times", "core")
 PEOPLE = ("frame_seen", "person_frame", "person_track", "person_score", "person_box")
@@ -46,6 +48,27 @@ def populated(clip: Clip, size: int) -> Iterator[Chunk]:
         with_people = np.isin(rows, frame)
         if with_people.any():
             yield rows[with_people], pictures[with_people]
+
+
+def in_pictures(clip: Clip, size: int) -> Iterator[tuple[int, Picture]]:
+    """Yield every person (a row of the clip's people) with the picture (H, W, 3) they are in.
+
+    At most ``size`` pictures are held at a time.
+    """
+    for rows, pictures in populated(clip, size):
+        for row, picture in zip(rows.tolist(), pictures, strict=True):
+            for person in np.flatnonzero(clip["person_frame"] == row).tolist():
+                yield person, picture
+
+
+def found(clip: Clip, seen: int) -> None:
+    """Raise ClipError if fewer people were seen in pictures than had been found."""
+    people = len(clip["person_frame"])
+    if lost := people - seen:
+        raise ClipError(
+            f"{people} people were found, but {lost} of them are in frames that could not be "
+            "decoded again; is the video being changed?"
+        )
 
 
 def frame_seen(clip: Clip, rows: Iterable[int]) -> NDArray[np.bool_]:

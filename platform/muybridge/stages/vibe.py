@@ -7,7 +7,7 @@ what came before: it was taught on ``CONTEXT`` and one frames, and needs no more
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from torch import Tensor
 
 from muybridge import weights
 from muybridge.columns import Clip, empty
-from muybridge.errors import ClipError
 from muybridge.geometry.rotations import axis_angle_from_matrix
 from muybridge.geometry.skeletons import SKELETONS, Skeleton
 from muybridge.geometry.smpl import Joints
@@ -32,7 +31,7 @@ from muybridge.models.vibe.preprocess import crops, squares
 from muybridge.models.vibe.smoothing import smoothed
 from muybridge.stages.detect import device
 from muybridge.stages.lift import SOURCES
-from muybridge.stages.looking import READS, populated
+from muybridge.stages.looking import READS, found, in_pictures
 
 Floats = NDArray[np.floating[Any]]
 Picture = NDArray[np.uint8]
@@ -286,20 +285,8 @@ def looked_at(reader: Reader, clip: Clip, still: float) -> tuple[Floats, Tensor]
         reader.add(key, crop)
         if still:
             last[track] = Look(boxes[person], cells(crop), key)
-    if lost := len(boxes) - len(keys):
-        raise ClipError(
-            f"{len(boxes)} people were found, but {lost} of them are in frames that could not be "
-            "decoded again; is the video being changed?"
-        )
+    found(clip, len(keys))
     return boxes, reader.finished([keys[person] for person in range(len(boxes))])
-
-
-def in_pictures(clip: Clip, size: int) -> Iterator[tuple[int, Picture]]:
-    """Yield every person (a row of the clip's people) with the picture (H, W, 3) they are in."""
-    for rows, pictures in populated(clip, size):
-        for row, picture in zip(rows.tolist(), pictures, strict=True):
-            for person in np.flatnonzero(clip["person_frame"] == row).tolist():
-                yield person, picture
 
 
 def unchanged(picture: Picture, before: Look, level: float) -> bool:

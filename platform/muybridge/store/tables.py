@@ -188,10 +188,18 @@ SYSTEMS: tuple[tuple[str, str, str, str, tuple[str, ...], dict[str, str]], ...] 
     ("keypoints", "keypoint_rcnn", "coco17", "coco17_joints", ("x", "y", "score"), {}),
     ("keypoints", "openpose",      "coco18", "coco18_joints", ("x", "y", "score"), {}),
     ("keypoints", "openpose",      "body25", "body25_joints", ("x", "y", "score"), {}),
+    ("keypoints", "multitask",     "pa16", "pa16_joints", ("x", "y", "score"), {}),
+    ("keypoints", "multitask",     "pa17", "pa17_joints", ("x", "y", "score"), {}),
+    ("joints3d",  "multitask",     "pa17", "pa17_joints3d", ("x", "y", "z", "score"),
+     {"space": "root"}),
 )
 # fmt: on
 # system, label set, the clip's column (P, A) of scores; ``run.actions`` makes segments of them
-DOING = (("action", "motion", "motion_scores"),)
+DOING = (
+    ("action", "motion", "motion_scores"),
+    ("multitask", "penn15", "penn_scores"),
+    ("multitask", "ntu60", "ntu_scores"),
+)
 LOOKED = ("frame_seen",)
 SEEN = ("person_frame", "person_track", "person_score", "person_box")
 SURFACE = ("densepose_model", "densepose_box", "densepose_parts", "densepose_uv")

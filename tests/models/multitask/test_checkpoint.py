@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -16,40 +15,13 @@ from muybridge.models.multitask.model import NTU, PENN
 from muybridge.models.multitask.preprocess import normalised
 from muybridge.published import FILES
 
+from ...keras_files import arrays, save
+
 PUBLISHED = {"spnet_ntu": ("", NTU), "spnet_penn": ("_2d", PENN)}
-BACK = {2: (1, 0), 4: (2, 3, 1, 0)}
 
 
 def keras(pack):
-    """Name a pack's tensors as Keras does, in its order of axes, with the fixed kernels."""
-    made = {}
-    for row in pack.manifest["tensors"]:
-        values = pack.tensors[row["name"]].numpy()
-        axes = (
-            (2, 3, 0, 1) if row["keras"].endswith("depthwise_kernel:0") else BACK.get(values.ndim)
-        )
-        made[row["keras"]] = values if axes is None else values.transpose(axes)
-        assert list(made[row["keras"]].shape) == row["keras_shape"]
-    for layer in ("dp1_pb1_xy_x", "dp1_pb1_xy_y", "act1_xy2_x", "act1_xy2_y"):
-        made[f"{layer}/depthwise_kernel:0"] = np.ones((16, 16, 17, 1), np.float32)
-        made[f"{layer}/pointwise_kernel:0"] = np.ones((1, 1, 17, 17), np.float32)
-    return made
-
-
-def save(path, arrays):
-    """Write arrays as Keras's save_weights does, with a layer that has none."""
-    layers = {"input_1": [], **{name.partition("/")[0]: [] for name in arrays}}
-    for name in arrays:
-        layers[name.partition("/")[0]].append(name)
-    with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = [layer.encode() for layer in layers]
-        file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.1.4"
-        for layer, names in layers.items():
-            group = file.create_group(layer)
-            group.attrs["weight_names"] = [name.encode() for name in names]
-            for name in names:
-                group[name] = arrays[name]
-    return path
+    return arrays(pack.manifest, pack.tensors)
 
 
 @pytest.mark.golden
@@ -79,14 +51,14 @@ def test_the_published_files_give_the_same_answers_as_they_are_and_converted(
 
 @pytest.mark.golden
 def test_a_faulty_file_is_refused_with_every_fault(pack, tmp_path):
-    arrays = keras(pack(""))
-    del arrays["res0_bn2/beta:0"]
-    del arrays["up2_pb0_depthmaps_conv1/kernel:0"]
-    arrays["dp1_pb2_heatmaps_conv1/kernel:0"] = np.zeros((1, 1, 480, 16), np.float32)
-    arrays["act9_action_v_conv0/kernel:0"] = np.zeros((1, 1, 2, 2), np.float32)
-    arrays["dense_1/kernel:0"] = np.zeros((2, 3), np.float32)
-    arrays["res1_bn1/alpha:0"] = np.zeros(3, np.float32)
-    path = save(tmp_path / "weights.hdf5", arrays)
+    made = keras(pack(""))
+    del made["res0_bn2/beta:0"]
+    del made["up2_pb0_depthmaps_conv1/kernel:0"]
+    made["dp1_pb2_heatmaps_conv1/kernel:0"] = np.zeros((1, 1, 480, 16), np.float32)
+    made["act9_action_v_conv0/kernel:0"] = np.zeros((1, 1, 2, 2), np.float32)
+    made["dense_1/kernel:0"] = np.zeros((2, 3), np.float32)
+    made["res1_bn1/alpha:0"] = np.zeros(3, np.float32)
+    path = save(tmp_path / "weights.hdf5", made)
     with pytest.raises(CheckpointError) as caught:
         checkpoints.filled(checkpoints.read(path), LAYOUTS["spnet_ntu"])
     assert str(caught.value).splitlines() == [
