@@ -67,6 +67,11 @@ COLUMNS: dict[str, Column] = {
     "pa17_joints3d": Column(("P", 17, 4), "float32", "metres", "joints around the hips (NTU)"),
     "penn_scores":   Column(("P", 15), "float32", "", "probability of each label of penn15"),
     "ntu_scores":    Column(("P", 60), "float32", "", "probability of each label of ntu60"),
+    # what is done around W moments, by Kinetics' classes; track -1 is the whole picture
+    "kinetics_model":  Column((), "str", "", "the network, by the name of its weights"),
+    "kinetics_frame":  Column(("W",), "int32", "", "row of frame_index of the moment"),
+    "kinetics_track":  Column(("W",), "int32", "", "who it is, within this clip"),
+    "kinetics_scores": Column(("W", 400), "float32", "", "probability of each class"),
     # DensePose: pictures as large as the integer box, encoded as PNG
     "densepose_model": Column((), "str", "", "the variant, by the name of its weights"),
     "densepose_box":   Column(("P", 4), "int32", "pixels", "left, top, right, bottom"),

@@ -31,6 +31,7 @@ DETECTORS = (
 DENSEPOSE = "densepose_rcnn_R_50_FPN_s1x"
 VIBE = ("vibe_wo_3dpw", "vibe_w_3dpw")
 BODIES = ("smpl_neutral", "smpl_male", "smpl_female")
+VIDEO = ("r3d_18", "r2plus1d_18", "mvit_v2_s", "swin3d_t", "s3d")
 SPNET = ("spnet_ntu", "spnet_penn")
 WINDOWS = (8, 16)
 OPENPOSE = ("openpose_body25", "openpose_coco", "openpose_coco_caffe", "openpose_mobilenet")
@@ -156,17 +157,30 @@ def vibe(choice: Choice) -> Graph:
 
 def multitask(choice: Choice) -> Graph:
     """See people, their tracks, joints and actions with SPNet, and what finds people sees."""
-    from muybridge.stages import detect
-    from muybridge.stages.multitask import Options as Reading
-    from muybridge.stages.multitask import multitask as read
+    from muybridge.stages import multitask as stage
 
     said = _said(window=choice.window, stride=choice.stride, precision=choice.precision)
-    found = people()
-    if choice.detector is not None:
-        looking = detect.Options(**_looking(choice))
-        found = detect.detect(choice.detector, choice.weights, looking)
-    stage = read(choice.model or SPNET[0], choice.weights, Reading(**said))
-    return (*lifting((decode(), found)), stage)
+    reading = stage.multitask(choice.model or SPNET[0], choice.weights, stage.Options(**said))
+    return (*lifting((decode(), _finding(choice))), reading)
+
+
+def action(choice: Choice) -> Graph:
+    """Say what is done in a video and by each person in it, by a network taught on Kinetics."""
+    from muybridge.stages import action as stage
+
+    said = _said(stride=choice.stride, precision=choice.precision)
+    watching = stage.action(choice.model or VIDEO[0], choice.weights, stage.Options(**said))
+    return (*lifting((decode(), _finding(choice))), watching)
+
+
+def _finding(choice: Choice) -> Stage:
+    """Make the stage that finds people: BlazePose's, or an R-CNN if one is named."""
+    if choice.detector is None:
+        return people()
+    from muybridge.stages import detect
+
+    options = detect.Options(**_looking(choice))
+    return detect.detect(choice.detector, choice.weights, options)
 
 
 @dataclass(frozen=True)
@@ -203,8 +217,11 @@ GRAPHS: dict[str, Kind] = {
     "vibe": Kind("people, their joints and their bodies (SMPL, by VIBE)", vibe,
                  lambda choice: _three(choice), ("model", *RCNN, *BODY), VIBE, extra="embedded"),
     "multitask": Kind("people, their joints and what they do (SPNet)", multitask,
-                      lambda choice: _acting(choice, SPNET[0]),
+                      lambda choice: _acting(choice, SPNET[0], "keypoints", "joints3d"),
                       ("model", *RCNN, "window", "stride"), SPNET, extra="embedded"),
+    "action": Kind("people and what is done, by them and in all of the picture (Kinetics)", action,
+                   lambda choice: _acting(choice, VIDEO[0]), ("model", *RCNN, "stride"), VIDEO,
+                   extra="embedded"),
 }
 # fmt: on
 
@@ -301,9 +318,9 @@ def _three(choice: Choice) -> tuple[str, ...]:
     return (*(read if asked else ()), *([choice.detector] if choice.detector else []))
 
 
-def _acting(choice: Choice, model: str) -> tuple[str, ...]:
+def _acting(choice: Choice, model: str, *tables: str) -> tuple[str, ...]:
     """Name the weights that say what people do, and those that find them if not BlazePose's."""
-    asked = not choice.tables or {"keypoints", "joints3d", "actions"}.intersection(choice.tables)
+    asked = not choice.tables or {"actions", *tables}.intersection(choice.tables)
     return (
         *([choice.model or model] if asked else []),
         *([choice.detector] if choice.detector else []),

@@ -29,3 +29,13 @@ LABELS: dict[str, tuple[str, ...]] = {
         "walking apart from someone",
     ),
 }  # fmt: skip
+KINETICS = "kinetics400"
+
+
+def named(label_set: str) -> tuple[str, ...]:
+    """Name the labels of a set; those of Kinetics are torchvision's, which is imported for them."""
+    if label_set == KINETICS:
+        from torchvision.models.video import R3D_18_Weights
+
+        return tuple(R3D_18_Weights.KINETICS400_V1.meta["categories"])
+    return LABELS[label_set]

@@ -137,6 +137,20 @@ KNOWN = {  # sha256 and bytes, as others who use the file have written them down
 }  # fmt: skip
 
 
+RCNNS = (
+    ("fasterrcnn_resnet50_fpn", "Faster R-CNN", "258fb6c6", 159.743),
+    ("maskrcnn_resnet50_fpn", "Mask R-CNN", "bf2d0c1e", 169.840),
+    ("keypointrcnn_resnet50_fpn", "Keypoint R-CNN, 17 joints", "fc266e95", 226.054),
+)
+VIDEO = (
+    ("r3d_18", "R3D-18", "b3b3357e", 127.359),
+    ("r2plus1d_18", "R(2+1)D-18", "91a641e6", 120.318),
+    ("mvit_v2_s", "MViTv2-S", "ae3be167", 131.884),
+    ("swin3d_t", "Video Swin-T", "7615ae03", 121.543),
+    ("s3d", "S3D", "d76dad2f", 31.972),
+)
+
+
 def _densepose() -> list[File]:
     files = []
     for config, number, digits in CHARTS:
@@ -148,9 +162,9 @@ def _densepose() -> list[File]:
     return files
 
 
-def _torchvision(name: str, model: str, digits: str, megabytes: float) -> File:
+def _torchvision(name: str, model: str, stem: str, digits: str, megabytes: float) -> File:
     """Describe a file whose name carries eight digits of its sha256, sized in MiB as published."""
-    file = f"{name}_coco-{digits}.pth"
+    file = f"{stem}-{digits}.pth"
     return File(
         name, model, file, (TORCHVISION.format(file),), digits, round(megabytes * 2**20), BSD
     )
@@ -234,9 +248,14 @@ FILES = {
             "44e3d7ebd8c8b62d4366d67127f1b562611a9e8fd0f4f3cdeeb4bb4a6ed12be6",
             104_715_850,
         ),
-        _torchvision("fasterrcnn_resnet50_fpn", "Faster R-CNN", "258fb6c6", 159.743),
-        _torchvision("maskrcnn_resnet50_fpn", "Mask R-CNN", "bf2d0c1e", 169.840),
-        _torchvision("keypointrcnn_resnet50_fpn", "Keypoint R-CNN, 17 joints", "fc266e95", 226.054),
+        *(
+            _torchvision(name, model, f"{name}_coco", digits, megabytes)
+            for name, model, digits, megabytes in RCNNS
+        ),
+        *(
+            _torchvision(name, f"{model}, 400 actions (Kinetics)", name, digits, megabytes)
+            for name, model, digits, megabytes in VIDEO
+        ),
         _vibe("wo_3dpw", "VIBE, not taught on 3DPW", "amj2p8bmf6g56k6"),
         _vibe("w_3dpw", "VIBE, taught on 3DPW as well", "41ozgqorcp095ja"),
         File(

@@ -47,13 +47,14 @@ def layout(name: str) -> Layout:
     """Say how the file's tensors become the network's."""
     from muybridge.models.densepose import checkpoint as densepose
     from muybridge.models.detector import checkpoint as detector
+    from muybridge.models.kinetics import checkpoint as kinetics
     from muybridge.models.multitask import checkpoint as multitask
     from muybridge.models.openpose import checkpoint as openpose
     from muybridge.models.smpl import checkpoint as smpl
     from muybridge.models.triangulation import checkpoint as triangulation
     from muybridge.models.vibe import checkpoint as vibe
 
-    systems = (densepose, detector, multitask, openpose, smpl, triangulation, vibe)
+    systems = (densepose, detector, kinetics, multitask, openpose, smpl, triangulation, vibe)
     return {k: v for system in systems for k, v in system.LAYOUTS.items()}[known(name).name]
 
 

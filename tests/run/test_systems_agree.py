@@ -45,6 +45,7 @@ CHOICES = {
     "openpose": Choice("openpose", model="openpose_coco", size=96),
     "densepose": Choice("densepose", size=64),
     "vibe": Choice("vibe", detector="fasterrcnn_resnet50_fpn", size=96),
+    "action": Choice("action", detector="fasterrcnn_resnet50_fpn", size=96),
     "multitask": Choice("multitask", detector="fasterrcnn_resnet50_fpn", size=96),
 }
 NAMES = (
@@ -54,6 +55,7 @@ NAMES = (
     "joints3d",
     "densepose",
     "bodies",
+    "actions",
 )  # what went wrong tells most
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from muybridge import weights
 from muybridge.errors import InputError
+from muybridge.models.kinetics.model import KINDS
 from muybridge.published import FILES, folder, known, size
 
 
@@ -43,6 +44,9 @@ def test_torchvisions_files_are_those_that_torchvision_names():
     }
     for name, enum in names.items():
         assert FILES[name].urls == (enum.COCO_V1.url,)
+    for name, kind in KINDS.items():
+        assert FILES[name].urls == (kind.weights.url,)
+        assert FILES[name].bytes == round(kind.weights.meta["_file_size"] * 2**20)
 
 
 def test_a_wrong_name_lists_the_names():

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from muybridge.labels import LABELS, OTHER
+from muybridge.labels import OTHER
+from muybridge.labels import named as labels_of
 from muybridge.store import tables
 from muybridge.tracking.segments import Rule, Segment, segments
 
@@ -32,7 +33,7 @@ def actions(parts: Iterable[pa.Table]) -> pa.Table:
     made = list[dict[str, Any]]()
     for start, stop in pairwise([*starts, len(keys)]):
         named = dict(zip(GROUP, keys[start], strict=True))
-        labels = LABELS[named["label_set"]]
+        labels = labels_of(named["label_set"])
         times, scores = (np.array(rows[name][start:stop]) for name in ("time_s", "scores"))
         for segment in segments(times, scores, RULES.get(named["label_set"], Rule())):
             if labels[segment.label] != OTHER:

@@ -40,5 +40,6 @@ def _renamed(rows: pa.Table, numbers: Mapping[int, int], core: Core) -> pa.Table
         return rows
     rows = rows.filter(pa.array(in_core(rows["frame"].to_numpy(), core)))
     at = rows.column_names.index("track_id")
-    ids = pa.array([numbers[track] for track in rows["track_id"].to_pylist()], pa.int32())
+    tracks = rows["track_id"].to_pylist()  # null is nobody: the whole picture
+    ids = pa.array([None if track is None else numbers[track] for track in tracks], pa.int32())
     return rows.set_column(at, rows.schema.field(at), ids)

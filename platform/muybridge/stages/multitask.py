@@ -23,10 +23,10 @@ from muybridge.graph import Run, Stage
 from muybridge.models.multitask.model import Glance
 from muybridge.models.multitask.postprocess import DEEP, crop_to_picture
 from muybridge.models.multitask.predict import Precision, Predictor, Seen, joined
-from muybridge.models.multitask.preprocess import SIDE, crop, squares, timed
+from muybridge.models.multitask.preprocess import SIDE, crop, squares
 from muybridge.stages.detect import device
 from muybridge.stages.looking import READS, found, in_pictures
-from muybridge.tracking.segments import covered
+from muybridge.tracking.segments import covered, timed
 
 Floats = NDArray[np.floating[Any]]
 FOUND = ("person_frame", "person_track", "person_box")

@@ -200,6 +200,7 @@ DOING = (
     ("multitask", "penn15", "penn_scores"),
     ("multitask", "ntu60", "ntu_scores"),
 )
+WATCHED = ("kinetics_model", "kinetics_frame", "kinetics_track", "kinetics_scores")
 LOOKED = ("frame_seen",)
 SEEN = ("person_frame", "person_track", "person_score", "person_box")
 SURFACE = ("densepose_model", "densepose_box", "densepose_parts", "densepose_uv")
@@ -218,7 +219,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     },
     "densepose": SURFACE,
     "bodies": BODY,
-    "actions": tuple(column for *_, column in DOING),
+    "actions": (*(column for *_, column in DOING), *WATCHED),
     "tracks": SEEN,
     "errors": LOOKED,
 }
@@ -287,6 +288,8 @@ def rows(clip: Clip) -> Tables:
         for system, label_set, column in DOING
         if column in clip
     ]
+    if "kinetics_scores" in clip:
+        parts.append(_watched(clip))
     made["moments"] = pa.concat_tables([made["moments"], *parts])
     return made
 
@@ -406,6 +409,21 @@ def _moments(
         "scores": lists(scores),
     }
     return pa.table(columns, MOMENTS)
+
+
+def _watched(clip: Clip) -> pa.Table:
+    """Make moments of the whole picture, whose track is null, and of people in it."""
+    at, track = clip["kinetics_frame"], clip["kinetics_track"]
+    columns: dict[str, Any] = {
+        "video_id": pa.repeat(clip["video_id"], len(at)),
+        "frame": clip["frame_index"][at],
+        "time_s": clip["times"][at],
+        "track_id": pa.array(track, mask=track < 0),
+        "system": pa.repeat(clip["kinetics_model"], len(at)),
+        "label_set": pa.repeat("kinetics400", len(at)),
+        "scores": lists(clip["kinetics_scores"]),
+    }
+    return pa.table({name: columns[name] for name in MOMENTS.names}, MOMENTS)
 
 
 def lists(values: NDArray[Any]) -> pa.Array:

@@ -14,7 +14,6 @@ from muybridge.models.multitask.preprocess import (
     frames,
     normalised,
     squares,
-    timed,
     windows,
 )
 
@@ -92,24 +91,3 @@ def test_windows_cover_every_frame_and_the_last_ends_with_the_last(count, wanted
 def test_pictures_go_from_minus_1_to_1():
     made = normalised(torch.tensor([[[[0, 255, 51]]]], dtype=torch.uint8))
     assert torch.allclose(made.flatten(), torch.tensor([-1, 1, -0.6]))
-
-
-@pytest.mark.parametrize("fps", [15, 30, 60])
-def test_moments_are_as_far_apart_at_every_frame_rate(fps):
-    times = 3 + np.arange(4 * fps) / fps
-    clips, spans = timed(times, 8, 2, 0.25)
-    assert np.abs(np.diff(times[clips], axis=1) - 0.25).max() <= 1 / fps
-    assert np.abs(np.diff(times[clips[:-1, 0]]) - 0.5).max() <= 1 / fps
-    assert clips[0, 0] == 0
-    assert clips[-1, -1] == len(times) - 1
-    assert np.array_equal(spans, clips[:, [0, -1]] + [0, 1])
-
-
-def test_a_short_track_repeats_its_last_frame_and_gaps_part_clips():
-    clips, spans = timed(np.arange(3) / 4, 8, 2, 0.25)
-    assert clips.tolist() == [[0, 1, 2, 2, 2, 2, 2, 2]]
-    assert spans.tolist() == [[0, 3]]
-    times = np.array([0, 0.25, 0.5, 5, 5.25])
-    clips, spans = timed(times, 2, 1, 0.25)
-    assert spans.tolist() == [[0, 2], [1, 3], [3, 5]]
-    assert [len(each) for each in timed(times[:0], 8, 2, 0.25)] == [0, 0]

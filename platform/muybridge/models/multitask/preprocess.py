@@ -57,31 +57,6 @@ def windows(count: int, length: int, stride: int) -> NDArray[np.int64]:
     return np.minimum(starts[:, None] + np.arange(length), count - 1)
 
 
-def timed(
-    times: Floats, length: int, stride: int, apart: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Cut frames at ``times`` (T,), seconds, rising, into clips (M, length) of moments.
-
-    Moments are ``apart`` seconds from one to the next, clips ``stride`` moments, and the last one
-    ends with the last frame; each moment has the frame that is nearest. Of frames with long gaps
-    between them each part is cut by itself. Comes with the frames that each clip covers (M, 2), end
-    excluded.
-    """
-    clips, spans = [np.empty((0, length), np.int64)], [np.empty((0, 2), np.int64)]
-    steps = np.diff(times)
-    gaps = np.flatnonzero(steps > 2 * max(apart, float(np.median(steps)) if len(steps) else 0))
-    for part in np.split(np.arange(len(times)), gaps + 1):
-        if len(part):
-            seen = times[part]
-            last = max(float(seen[-1] - seen[0]) - (length - 1) * apart, 0.0)
-            starts = np.unique(np.append(np.arange(0, last, stride * apart), last))
-            at = seen[0] + starts[:, None] + np.arange(length) * apart
-            near = np.searchsorted((seen[1:] + seen[:-1]) / 2, at)
-            clips.append(part[near])
-            spans.append(part[near[:, [0, -1]]] + [0, 1])
-    return np.concatenate(clips), np.concatenate(spans)
-
-
 def normalised(crops: Tensor) -> Tensor:
     """Make of crops (N, S, S, 3) uint8 what the network reads: (N, 3, S, S), from -1 to 1."""
     return ((crops.float() / 255 - 0.5) * 2).permute(0, 3, 1, 2)

@@ -1,0 +1,1 @@
+"""torchvision's video networks: what is done in a clip, of the 400 classes of Kinetics."""

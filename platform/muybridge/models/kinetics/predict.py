@@ -1,0 +1,39 @@
+"""Say what is done in clips, with a network as the product runs it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from muybridge.convolutions import EXACTLY
+from muybridge.models.kinetics.model import KINDS
+from muybridge.models.kinetics.preprocess import together
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class Predictor:
+    """Hold a network ready to run on a device; the one that is given stays as it is."""
+
+    def __init__(
+        self, network: nn.Module, name: str, precision: Precision = "float32", device: str = "cpu"
+    ) -> None:
+        self.device, self.kind = device, KINDS[name]
+        self.transforms = self.kind.weights.transforms()
+        self.dtype = getattr(torch, precision)
+        self.network: Any = copy.deepcopy(network).eval().requires_grad_(False)
+        self.network.to(device).to(memory_format=torch.channels_last_3d)
+
+    @torch.inference_mode()
+    @EXACTLY
+    def __call__(self, clip: Tensor) -> NDArray[np.float32]:
+        """Give the classes' probabilities (400,) in a clip of pictures (T, 3, h, w) uint8."""
+        seen = together(clip.to(self.device), self.transforms)[None]
+        with torch.autocast(self.device, self.dtype, enabled=self.dtype != torch.float32):
+            found = self.network(seen.contiguous(memory_format=torch.channels_last_3d))
+        return found[0].float().softmax(0).cpu().numpy()
