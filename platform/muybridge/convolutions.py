@@ -14,11 +14,13 @@ transformed kernels take more memory than the kernels: 4 times for 3 x 3, and 6 
 from __future__ import annotations
 
 from abc import abstractmethod
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import Bottleneck
 from torchvision.ops import FrozenBatchNorm2d
 
@@ -223,3 +225,17 @@ def quickened(layer: nn.Conv2d) -> nn.Module:
         if layer.kernel_size == (3, 3) and layer.in_channels * layer.out_channels >= WIDE:
             return Winograd(layer)
     return layer
+
+
+def without_norms(network: nn.Module) -> Any:
+    """Fold every batch norm that follows a convolution in a sequence into it, in place."""
+    for module in network.modules():
+        if isinstance(module, nn.Sequential):
+            for number, (layer, norm) in enumerate(pairwise(module)):
+                norms = isinstance(norm, nn.BatchNorm2d | nn.BatchNorm3d)
+                transposed = isinstance(layer, nn.ConvTranspose2d | nn.ConvTranspose3d)
+                if norms and (transposed or isinstance(layer, nn.Conv2d | nn.Conv3d)):
+                    fused: Any = fuse_conv_bn_eval
+                    module[number] = fused(layer, norm, transposed)
+                    module[number + 1] = nn.Identity()
+    return network

@@ -30,6 +30,7 @@ from muybridge import graphs
 from muybridge.errors import OutputError
 from muybridge.graphs import DENSEPOSE, Choice
 from muybridge.run import identities, index, local, online, planning
+from muybridge.run.actions import actions
 from muybridge.store import tables
 from muybridge.store.inputs import inputs
 from muybridge.video.process import Decoder
@@ -70,7 +71,8 @@ def in_one_process(video: Path, choice: Choice) -> Tables:
     """Run the clips one after the other, without Ray."""
     clips = list(local.run(graphs.build(choice), planned(video)))
     assert [clip["error"] for clip in clips] == [""] * len(clips)
-    return tables.joined(identities.linked((clip["core"], tables.rows(clip)) for clip in clips))
+    parts = list(identities.linked((clip["core"], tables.rows(clip)) for clip in clips))
+    return {**tables.joined(parts), "actions": actions([part["moments"] for part in parts])}
 
 
 def offline(video: Path, choice: Choice, out: Path) -> Tables:

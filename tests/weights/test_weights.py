@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import pickle
@@ -14,6 +15,9 @@ import torch
 
 from muybridge import checkpoints, weights
 from muybridge.errors import CheckpointError, WeightsError
+from muybridge.graphs import Choice, build
+from muybridge.models.kinetics.model import network
+from muybridge.published import FILES
 
 
 def holds(model, theirs):
@@ -270,3 +274,23 @@ def test_processes_that_convert_the_same_file_do_not_get_in_each_others_way(tmp_
     (converted,) = (path for path in cache.iterdir() if not path.name.endswith(".lock"))
     again = checkpoints.read(converted)
     assert all(torch.equal(again[name], tensor) for name, tensor in tensors.items())
+
+
+def test_a_video_network_is_fetched_from_where_torchvision_publishes_it(
+    serving, cache, tmp_path, monkeypatch
+):
+    torch.manual_seed(0)
+    own = network("s3d").state_dict()
+    torch.save(own, tmp_path / "s3d.pth")
+    serving.data = (tmp_path / "s3d.pth").read_bytes()
+    digits = hashlib.sha256(serving.data).hexdigest()[:8]
+    published = dataclasses.replace(FILES["s3d"], urls=(serving.url,), sha256=digits)
+    monkeypatch.setitem(FILES, "s3d", published)
+    graph = build(Choice("action", model="s3d", tables=("actions",)))
+    assert "s3d" in "".join(text for stage in graph for text in stage.missing())
+    loaded = weights.load("s3d")
+    assert serving.asked == [""]
+    assert all(torch.equal(own[name], tensor) for name, tensor in loaded.state_dict().items())
+    assert not any(stage.missing() for stage in graph if stage.name == "action")
+    weights.load("s3d")
+    assert serving.asked == [""]

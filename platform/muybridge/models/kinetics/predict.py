@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from muybridge.convolutions import EXACTLY
 from muybridge.models.kinetics.model import KINDS
 from muybridge.models.kinetics.preprocess import together
+from muybridge.models.kinetics.swift import swift
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -26,8 +26,7 @@ class Predictor:
         self.device, self.kind = device, KINDS[name]
         self.transforms = self.kind.weights.transforms()
         self.dtype = getattr(torch, precision)
-        self.network: Any = copy.deepcopy(network).eval().requires_grad_(False)
-        self.network.to(device).to(memory_format=torch.channels_last_3d)
+        self.network: Any = swift(network, device)
 
     @torch.inference_mode()
     @EXACTLY
@@ -35,5 +34,5 @@ class Predictor:
         """Give the classes' probabilities (400,) in a clip of pictures (T, 3, h, w) uint8."""
         seen = together(clip.to(self.device), self.transforms)[None]
         with torch.autocast(self.device, self.dtype, enabled=self.dtype != torch.float32):
-            found = self.network(seen.contiguous(memory_format=torch.channels_last_3d))
+            found = self.network(seen)
         return found[0].float().softmax(0).cpu().numpy()

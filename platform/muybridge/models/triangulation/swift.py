@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from muybridge.convolutions import Fused, fused_bottleneck
+from muybridge.convolutions import Fused, fused_bottleneck, without_norms
 from muybridge.models.triangulation.model import Algebraic, Backbone, Confidences
 from muybridge.models.triangulation.preprocess import normalised
 from muybridge.models.triangulation.volumetric import V2V, Volumetric
@@ -63,7 +63,7 @@ class Cube(nn.Module):
     def __init__(self, network: V2V, dtype: torch.dtype) -> None:
         super().__init__()
         self.dtype = dtype
-        self.network: Any = _without_norms(copy.deepcopy(network)).to(dtype)
+        self.network: Any = without_norms(copy.deepcopy(network)).to(dtype)
         self.network.to(memory_format=torch.channels_last_3d)
 
     def forward(self, cube: Tensor) -> Tensor:
@@ -84,37 +84,10 @@ def _resnet(backbone: Backbone) -> nn.Sequential:
 
 
 def _upsampling(backbone: Backbone) -> list[nn.Module]:
-    return [*_without_norms(copy.deepcopy(backbone.upsampling)).children()]
+    return [*without_norms(copy.deepcopy(backbone.upsampling)).children()]
 
 
 def _confidences(trust: Confidences) -> nn.Sequential:
     """Drop what is negative with the convolution, which is the same before the pooling as after."""
     first, norm, pool, relu, second, other, *_ = trust.features
     return nn.Sequential(Fused(first, norm, relu), pool, Fused(second, other, relu), pool)
-
-
-def _without_norms(network: nn.Module) -> Any:
-    """Fold every batch norm of a network into the convolution that stands before it, in place."""
-    for module in network.modules():
-        if isinstance(module, nn.Sequential):
-            for name, (before, after) in _pairs(module):
-                if isinstance(after, nn.BatchNorm2d | nn.BatchNorm3d):
-                    _fold(before, after)
-                    module[name] = nn.Identity()
-    return network
-
-
-def _pairs(layers: nn.Sequential) -> list[tuple[int, tuple[Any, Any]]]:
-    """Pair each layer but the first with the one before it, by its number."""
-    held = list(layers)
-    return [(number, (held[number - 1], held[number])) for number in range(1, len(held))]
-
-
-def _fold(layer: Any, norm: Any) -> None:
-    """Fold a batch norm into a convolution of any dimension, transposed or not."""
-    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-    outputs = 1 if layer.transposed else 0  # the axis of the kernel
-    shape = [-1 if axis == outputs else 1 for axis in range(layer.weight.ndim)]
-    shift = norm.running_mean if layer.bias is None else norm.running_mean - layer.bias
-    layer.weight = nn.Parameter(layer.weight * scale.view(shape))
-    layer.bias = nn.Parameter(norm.bias - shift * scale)
