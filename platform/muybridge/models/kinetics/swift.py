@@ -1,9 +1,8 @@
 """The networks as the product runs them: the same answers with less to do.
 
 Batch norms are folded into the convolutions before them, which read a pixel's channels side by
-side. Video Swin's windows attend one by one, so that
-how much each token heeds each other one stays near the core and is never written out for all
-windows at once.
+side. On a processor Video Swin's windows attend one by one, so that how much each token heeds each
+other one stays near the core and is never written out for all windows at once.
 """
 
 from __future__ import annotations
@@ -24,7 +23,8 @@ APART = -100.0  # added to what tokens of parts that only the shift brought toge
 def swift(network: nn.Module, device: str) -> nn.Module:
     """Make a network that answers as another one does; that stays as it is."""
     made = copy.deepcopy(network).eval().requires_grad_(False)
-    attend(made)
+    if torch.device(device).type == "cpu":
+        attend(made)
     if any(isinstance(layer, nn.BatchNorm3d) for layer in made.modules()):
         without_norms(made).to(memory_format=torch.channels_last_3d)
     return made.to(device)
