@@ -1,6 +1,6 @@
 """Teach a small multi-task network stick people, as JSON.
 
-python tests/benchmarks/multitask.py PACK [--seeds 3]
+python tests/benchmarks/multitask.py [--seeds 3]
 
 Stick people of any size, place and colour wave, squat or walk before clutter. A small network
 learns where their joints are and what they do from some hundreds of clips; others are held out.

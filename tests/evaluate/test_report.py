@@ -32,6 +32,9 @@ def test_joints_of_any_system_are_brought_into_cocos_order():
     assert found.shape == (1, 17, 3)
     assert found[0, COCO17.joints.index("left_ankle"), 0] == 3 * BODY25.joints.index("left_ankle")
     assert coco_joints({"coco17_joints": joints[:, :17]}).tolist() == joints[:, :17].tolist()
+    found = coco_joints({"pa16_joints": 1 + joints[:, :16]})
+    assert (found[0, : COCO17.joints.index("left_shoulder")] == 0).all()  # it has no face
+    assert found[0, COCO17.joints.index("left_ankle"), 0] == 1 + 3 * 15
     with pytest.raises(InputError, match="no joints"):
         coco_joints({"person_box": joints})
 

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
-from muybridge.labels import LABELS, OTHER
-from muybridge.run.actions import actions
+from muybridge.labels import KINETICS, LABELS, OTHER, named
+from muybridge.run.actions import RULES, actions
 from muybridge.store import tables
 
-MOTION = LABELS["motion"]
 
-
-def moments(first: int, label: str, count: int, score: float = 0.95, track: int = 0) -> pa.Table:
+def moments(
+    first: int,
+    label: str,
+    count: int,
+    score: float = 0.95,
+    track: int = 0,
+    label_set: str = "motion",
+) -> pa.Table:
     """Make ``count`` frames, a tenth of a second apart, of somebody who does something."""
-    scores = np.full((count, len(MOTION)), (1 - score) / (len(MOTION) - 1))
-    scores[:, MOTION.index(label)] = score
+    labels = named(label_set)
+    scores = np.full((count, len(labels)), (1 - score) / (len(labels) - 1))
+    scores[:, labels.index(label)] = score
     rows = [
         {"video_id": "v", "frame": frame, "time_s": frame / 10, "track_id": track,
-         "system": "action", "label_set": "motion", "scores": each.tolist()}
+         "system": "some", "label_set": label_set, "scores": each.tolist()}
         for frame, each in enumerate(scores, first)
     ]  # fmt: skip
     return pa.Table.from_pylist(rows, tables.MOMENTS)
@@ -50,6 +57,32 @@ def test_people_are_told_apart_and_others_kept_silent_about():
         (0, "walking"),
         (1, "running"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("label_set", "label"),
+    [("ntu60", "hand waving"), ("penn15", "squat"), (KINETICS, "juggling balls")],
+)
+def test_a_label_of_a_set_without_others_opens_when_likelier_than_all_the_rest(label_set, label):
+    def said(*scores: float) -> list[tuple[int, int]]:
+        parts = [
+            moments(4 * i, label, 4, score, label_set=label_set) for i, score in enumerate(scores)
+        ]
+        rows = actions(parts).to_pylist()
+        assert {(row["label_set"], row["label"]) for row in rows} <= {(label_set, label)}
+        return [(row["first_frame"], row["last_frame"]) for row in rows]
+
+    assert said(0.59, 0.59) == []  # never opens
+    assert said(0.5, 0.61, 0.41, 0.39) == [(0, 11)]  # holds lower than it opens
+    assert said(0.61, 0.3, 0.61) == [(0, 11)]  # a gap of 0.4 seconds
+    assert said(0.61, 0.3, 0.3, 0.61) == []  # none of these takes half a second
+    assert said(0.61, 0.61, 0.3, 0.3, 0.61, 0.61) == [(0, 7), (16, 23)]
+
+
+def test_every_label_set_has_a_rule_and_no_label_twice():
+    assert set(RULES) == {*LABELS, KINETICS}
+    assert all(len(set(labels)) == len(labels) for labels in LABELS.values())
+    assert (len(LABELS["ntu60"]), len(LABELS["penn15"])) == (60, 15)
 
 
 def test_nobody_does_nothing():

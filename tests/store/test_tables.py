@@ -72,6 +72,29 @@ def test_joints_stand_in_lists_with_their_system_and_skeleton():
         assert deep[name] == given["blazepose_joints3d"][1, :, i].tolist()
 
 
+def test_a_system_with_two_skeletons_makes_rows_of_the_one_that_is_there():
+    """The multi-task network taught on NTU sees depth, the one taught on Penn Action does not."""
+    flat, deep = np.ones((2, 17, 3), np.float32), np.full((2, 17, 4), 2, np.float32)
+    scores = np.full((2, 60), 1 / 60, np.float32)
+    ntu = tables.rows(
+        with_two_people() | {"pa17_joints": flat, "pa17_joints3d": deep} | {"ntu_scores": scores}
+    )
+    assert told(ntu["keypoints"]) == [("blazepose", "blazepose33"), ("multitask", "pa17")]
+    assert told(ntu["joints3d"]) == [("blazepose", "blazepose33"), ("multitask", "pa17")]
+    row = ntu["joints3d"].to_pylist()[-1]
+    assert (row["space"], row["z"], row["track_id"]) == ("root", [2.0] * 17, 5)
+    assert set(ntu["moments"]["label_set"].to_pylist()) == {"ntu60"}
+    penn = tables.rows(with_two_people() | {"pa16_joints": flat[:, :16]})
+    assert told(penn["keypoints"]) == [("blazepose", "blazepose33"), ("multitask", "pa16")]
+    assert told(penn["joints3d"]) == [("blazepose", "blazepose33")]
+
+
+def told(rows: pa.Table) -> list[tuple[str, str]]:
+    """Name the systems and skeletons of rows."""
+    pairs = zip(rows["system"].to_pylist(), rows["skeleton"].to_pylist(), strict=True)
+    return sorted(set(pairs))
+
+
 SURFACE = {
     "densepose_model": "s1x",
     "densepose_box": np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.int32),

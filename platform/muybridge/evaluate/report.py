@@ -76,10 +76,14 @@ def picture_clip(path: Path) -> dict[str, Any]:
 
 
 def coco_joints(clip: Clip) -> NDArray[np.float32]:
-    """Take the joints (P, 17, 3) in COCO's order from whichever system wrote some."""
+    """Take the joints (P, 17, 3) in COCO's order from whichever system wrote some.
+
+    Those that the system does not know are 0, 0, 0.
+    """
     for table, _, skeleton, column, *_ in SYSTEMS:
         if table == "keypoints" and column in clip:
-            return clip[column][:, mapping(SKELETONS[skeleton], COCO17)]
+            number = mapping(SKELETONS[skeleton], COCO17)
+            return clip[column][:, number] * (number >= 0)[:, None]
     raise InputError("the graph writes no joints to score; name one that does, such as openpose")
 
 

@@ -9,13 +9,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from muybridge.labels import OTHER
+from muybridge.labels import KINETICS, OTHER
 from muybridge.labels import named as labels_of
 from muybridge.store import tables
 from muybridge.tracking.segments import Rule, Segment, segments
 
-# where nine in ten are right; other sets' scores are not as sure as they say, and "other" is none
-RULES = {"motion": Rule(opens=0.9, holds=0.5, gap=0.5, shortest=1.0)}
+LIKELIER = Rule(opens=0.6, holds=0.4, gap=0.5, shortest=0.5)
+RULES = {  # by label set: with "other" in it where nine in ten are right; of the rest one label is
+    # always likely, and it must be likelier than all the others
+    "motion": Rule(opens=0.9, holds=0.5, gap=0.5, shortest=1.0),
+    "penn15": LIKELIER,
+    "ntu60": LIKELIER,
+    KINETICS: LIKELIER,
+}
 BEST = 3  # labels that a segment names
 GROUP = ("video_id", "track_id", "system", "label_set")
 
@@ -35,7 +41,7 @@ def actions(parts: Iterable[pa.Table]) -> pa.Table:
         named = dict(zip(GROUP, keys[start], strict=True))
         labels = labels_of(named["label_set"])
         times, scores = (np.array(rows[name][start:stop]) for name in ("time_s", "scores"))
-        for segment in segments(times, scores, RULES.get(named["label_set"], Rule())):
+        for segment in segments(times, scores, RULES[named["label_set"]]):
             if labels[segment.label] != OTHER:
                 frames = rows["frame"][start:stop]
                 made.append({**named, **_row(segment, labels, frames, times)})

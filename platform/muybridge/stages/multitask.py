@@ -3,6 +3,9 @@
 Each picture of a person is looked at once. What the network judges actions by is kept of those
 pictures that are in windows: moments that lie as far apart as in the clips it was taught on,
 whatever the video's frame rate; of a track that is shorter the last picture is repeated.
+
+The authors cut all frames of a window out by one square, which spans them. Here each frame has a
+square of its own, so that a picture need not be looked at again for every window.
 """
 
 from __future__ import annotations
@@ -21,9 +24,9 @@ from muybridge.columns import Clip
 from muybridge.geometry.skeletons import PA16, PA17, Skeleton
 from muybridge.graph import Run, Stage
 from muybridge.models.multitask.model import Glance
-from muybridge.models.multitask.postprocess import DEEP, crop_to_picture
+from muybridge.models.multitask.postprocess import around_root, crop_to_picture, depths
 from muybridge.models.multitask.predict import Precision, Predictor, Seen, joined
-from muybridge.models.multitask.preprocess import SIDE, crop, squares
+from muybridge.models.multitask.preprocess import MARGIN, SIDE, crop, squares
 from muybridge.stages.detect import device
 from muybridge.stages.looking import READS, found, in_pictures
 from muybridge.tracking.segments import covered, timed
@@ -101,7 +104,7 @@ def read(predictor: Predictor, kind: Kind, clip: Clip, options: Options) -> dict
     """Read everybody in a clip, and write the stage's columns."""
     tracks = list(windowed(clip, kind, options))
     wanted = np.unique(np.concatenate([np.empty(0, np.int64), *(t.clips.ravel() for t in tracks)]))
-    boxes = squares(clip["person_box"].astype(float))
+    boxes = squares(clip["person_box"].astype(float), MARGIN)
     seen = looked(predictor, clip, boxes, wanted, options.batch)
     scores = np.zeros((len(boxes), predictor.network.config.actions[0]), np.float32)
     for track in tracks:
@@ -154,15 +157,12 @@ def looked(
 
 
 def joints(poses: Floats, boxes: Floats, kind: Kind) -> dict[str, Any]:
-    """Write where joints are in the picture, and about the hips' middle if the network knows.
-
-    A crop counts as two metres wide, as deep as the network takes it to be.
-    """
+    """Write where joints are in the picture, and about the hips' middle if the network knows."""
     name = f"{kind.skeleton.name}_joints"
     sure = np.clip(poses[..., -1:], 0, 1)
-    flat = np.concatenate([crop_to_picture(poses[..., :2], boxes), sure], -1)
-    made = {name: flat.astype(np.float32)}
+    places = crop_to_picture(poses, boxes)
+    made = {name: np.concatenate([places, sure], -1).astype(np.float32)}
     if kind.deep:
-        places = DEEP * (poses[..., :3] - poses[:, kind.skeleton.index("mid_hip"), :3])
-        made[f"{name}3d"] = np.concatenate([places, sure], -1).astype(np.float32)
+        space = around_root(places, depths(poses))
+        made[f"{name}3d"] = np.concatenate([space, sure], -1).astype(np.float32)
     return made

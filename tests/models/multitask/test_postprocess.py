@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from muybridge.geometry.skeletons import PA17
 from muybridge.models.multitask.postprocess import (
     agreed,
+    around_root,
     crop_to_picture,
     depths,
     in_space,
@@ -26,6 +28,35 @@ def test_depth_spans_two_metres_about_the_root():
     assert depths(np.array([[[0, 0, 0, 1], [0, 0, 0.5, 1], [0, 0, 0.75, 1]]])).tolist() == [
         [-1, 0, 0.5]
     ]
+
+
+def body():
+    """Somebody 1.7 metres high who stands straight, facing the camera: (17, 3) in metres."""
+    made = np.zeros((17, 3))
+    for side, out in (("right", -0.2), ("left", 0.2)):
+        for joint, down in (("shoulder", -0.5), ("elbow", -0.1838), ("wrist", 0.0644)):
+            made[PA17.index(f"{side}_{joint}")] = (out, down, 0)
+        for joint, down in (("hip", 0), ("knee", 0.4165), ("ankle", 0.8347)):
+            made[PA17.index(f"{side}_{joint}")] = (out / 2, down, 0)
+    return made
+
+
+@pytest.mark.parametrize("pixels", [20.0, 400.0])
+def test_without_a_camera_limbs_say_how_large_a_pixel_is(pixels):
+    leaning = body() @ np.array([[1, 0, 0], [0, 0.8, 0.6], [0, -0.6, 0.8]])
+    for joints in (body(), leaning):
+        points = joints[:, :2] * pixels + [320, 240]
+        made = around_root(points[None], joints[None, :, 2])
+        assert made.shape == (1, 17, 3)
+        assert made[0] == pytest.approx(joints - joints[0], abs=1e-3)
+        assert (made[0, 0] == 0).all()
+
+
+def test_joints_in_one_place_have_a_place_in_space():
+    made = around_root(np.full((2, 17, 2), 7.0), np.zeros((2, 17)))
+    assert (made == 0).all()
+    assert np.isfinite(around_root(np.full((1, 17, 2), 7.0), np.arange(17.0)[None])).all()
+    assert around_root(np.empty((0, 17, 2)), np.empty((0, 17))).shape == (0, 17, 3)
 
 
 def test_joints_in_space_are_seen_where_they_were_found():

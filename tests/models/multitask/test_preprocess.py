@@ -27,6 +27,7 @@ def test_boxes_become_square_about_their_middles():
     boxes = np.array([[10, 20, 30, 100], [0, 0, 90, 10], [5, 5, 5, 5]])
     wanted = [[-20, 20, 60, 100], [0, -40, 90, 50], [4.5, 4.5, 5.5, 5.5]]
     assert squares(boxes).tolist() == wanted
+    assert squares(boxes[:1], 1.25).tolist() == [[-30, 10, 70, 110]]
     assert squares(np.empty((0, 4))).shape == (0, 4)
 
 

@@ -17,11 +17,15 @@ Floats = NDArray[np.floating[Any]]
 Picture = NDArray[np.uint8]
 
 SIDE = 256  # pixels of a crop
+MARGIN = 1.25  # of a square to a person's box: the authors' is half as large again as their joints
 
 
-def squares(boxes: Floats) -> Floats:
-    """Make boxes (N, 4), left, top, right, bottom, square about their middles, a pixel at least."""
-    half = (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True, initial=1) / 2
+def squares(boxes: Floats, margin: float = 1.0) -> Floats:
+    """Make boxes (N, 4), left, top, right, bottom, square about their middles, a pixel at least.
+
+    Squares are ``margin`` times as large.
+    """
+    half = (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True, initial=1) * margin / 2
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     return np.concatenate([middle - half, middle + half], 1)
 
