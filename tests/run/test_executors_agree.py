@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,12 +13,14 @@ import pytest
 import muybridge
 from muybridge import graphs
 from muybridge.columns import Clip
-from muybridge.run import commit, identities, index, local, online, planning
+from muybridge.run import commit, identities, index, local, planning
 from muybridge.run.actions import actions
 from muybridge.store import tables
 from muybridge.store.inputs import inputs
 from muybridge.store.tables import SCHEMAS
 from muybridge.video.process import Decoder
+
+from .ways import near, served
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 Tables = dict[str, pa.Table]
@@ -57,17 +56,9 @@ def offline(video: Path, out: Path) -> Tables:
 
 
 def endpoint(video: Path) -> Tables:
-    port = online.unused_port()
-    command = [sys.executable, "-m", "muybridge", "serve", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout
-            assert str(port) in server.stdout.readline()
-            files = {"file": (str(video), video.read_bytes())}  # by its path: the same video_id
-            url = f"http://127.0.0.1:{port}/v1/analyze"
-            answer = httpx.post(url, files=files, timeout=200).json()
-        finally:
-            server.send_signal(signal.SIGINT)
+    files = {"file": (str(video), video.read_bytes())}  # by its path: the same video_id
+    with served() as url:
+        answer = httpx.post(f"{url}/v1/analyze", files=files, timeout=200).json()
     return {name: tables.table(name, answer["tables"][name]) for name in SCHEMAS}
 
 
@@ -96,10 +87,7 @@ def test_the_rows_are_those_of_one_process(answers, way, name):
     assert got.schema.remove_metadata() == want.schema.remove_metadata()
     assert got.num_rows == want.num_rows
     for column, field in zip(got.column_names, got.schema, strict=True):
-        ours, theirs = got[column].to_pylist(), want[column].to_pylist()
-        if pa.types.is_floating(field.type) or pa.types.is_list(field.type):
-            theirs = [pytest.approx(value, abs=1e-4, rel=1e-4) for value in theirs]
-        assert ours == theirs, column
+        assert got[column].to_pylist() == near(field, want[column].to_pylist(), 1e-4), column
 
 
 def test_there_is_something_to_agree_on(answers):

@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import signal
 import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,11 +20,13 @@ from muybridge import graphs
 from muybridge.columns import GIVEN
 from muybridge.errors import InputError, VideoError
 from muybridge.geometry.cameras import Camera
-from muybridge.run import commit, identities, index, local, online, planning, sessions
+from muybridge.run import commit, identities, index, local, planning, sessions
 from muybridge.store import tables
 from muybridge.store.inputs import Input
 from muybridge.video.probe import VideoIndex
 from muybridge.video.process import Decoder
+
+from .ways import served
 
 CAMERA = {
     "size": [640, 480],
@@ -269,15 +269,8 @@ def test_a_session_offline_gives_the_rows_of_one_process(balancing, answer):
 @pytest.fixture(scope="module")
 def endpoint():
     """Be the address of a server of the default graph."""
-    port = online.unused_port()
-    command = [sys.executable, "-m", "muybridge", "serve", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout
-            assert str(port) in server.stdout.readline()
-            yield f"http://127.0.0.1:{port}/v1/triangulate"
-        finally:
-            server.send_signal(signal.SIGINT)
+    with served() as url:
+        yield f"{url}/v1/triangulate"
 
 
 def form(folder: Path, files: dict[str, bytes]):

@@ -9,9 +9,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,11 +26,13 @@ import muybridge
 from muybridge import graphs
 from muybridge.errors import OutputError
 from muybridge.graphs import DENSEPOSE, Choice
-from muybridge.run import identities, index, local, online, planning
+from muybridge.run import identities, index, local, planning
 from muybridge.run.actions import actions
 from muybridge.store import tables
 from muybridge.store.inputs import inputs
 from muybridge.video.process import Decoder
+
+from .ways import near, served
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.golden, pytest.mark.timeout(600)]
 Tables = dict[str, pa.Table]
@@ -82,17 +81,10 @@ def offline(video: Path, choice: Choice, out: Path) -> Tables:
 
 
 def endpoint(video: Path, choice: Choice) -> Tables:
-    port = online.unused_port()
-    command = [sys.executable, "-m", "muybridge", "serve", "--port", str(port), *options(choice)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout
-            assert str(port) in server.stdout.readline()
-            files = {"file": (str(video), video.read_bytes())}  # by its path: the same video_id
-            url = f"http://127.0.0.1:{port}/v1/analyze?fps={FPS}"
-            answer = httpx.post(url, files=files, timeout=400).json()["tables"]
-        finally:
-            server.send_signal(signal.SIGINT)
+    files = {"file": (str(video), video.read_bytes())}  # by its path: the same video_id
+    with served(*options(choice)) as url:
+        answer = httpx.post(f"{url}/v1/analyze?fps={FPS}", files=files, timeout=400)
+    answer = answer.json()["tables"]
     for row in answer["densepose"]:
         row |= {name: base64.b64decode(row[name]) for name in ("parts", "uv")}
     return {name: tables.table(name, answer[name]) for name in NAMES}
@@ -159,12 +151,7 @@ def same(field: pa.Field, ours: list[Any], theirs: list[Any]) -> None:
         apart = [np.ravel(a != b) for a, b in pairs]
         assert not apart or np.concatenate(apart).mean() < 1e-3, field.name
         return
-    kind = field.type.value_type if pa.types.is_list(field.type) else field.type
-    if pa.types.is_floating(kind) or pa.types.is_integer(kind):
-        theirs = [
-            value if value is None else pytest.approx(value, abs=1e-3, rel=1e-3) for value in theirs
-        ]
-    assert ours == theirs, field.name
+    assert ours == near(field, theirs, 1e-3), field.name
 
 
 def picture(data: bytes) -> np.ndarray:
