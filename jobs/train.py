@@ -41,7 +41,7 @@ from muybridge.models.multitask.model import NTU, PENN, SMALL
 from muybridge.models.vibe import examples
 from muybridge.models.vibe import training as moving
 from muybridge.models.vibe.model import Generator, Hmr
-from muybridge.run.actions import RULE
+from muybridge.run.actions import RULES
 from muybridge.run.cluster import cluster
 from muybridge.run.train import Course, Trained, train
 from muybridge.terminal import told
@@ -279,7 +279,7 @@ def action(
         plain = doing.folded(classifier.eval())
         network = replace(plain, temperature=doing.temperature(plain(seen), labels))
         doing.write(network, out / "action.npz")
-        found = actions.report(network.scores(seen), labels, RULE.opens)
+        found = actions.report(network.scores(seen), labels, RULES["motion"].opens)
         typer.echo("  ".join(f"{name} {value}" for name, value in found.items()))
         typer.echo(f"ready to run: {out / 'action.npz'}")
 

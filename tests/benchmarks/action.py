@@ -25,7 +25,7 @@ from muybridge.models.action import predict
 from muybridge.models.action.preprocess import STRIDE, features, windows
 from muybridge.models.lifter import predict as lifter
 from muybridge.models.lifter import virtual
-from muybridge.run.actions import RULE
+from muybridge.run.actions import RULES
 
 SECONDS, FPS = 600, 30  # of a track whose windows are cut
 
@@ -42,7 +42,7 @@ def main() -> None:
     seen, labels = drawer(7, options.windows)
     scores = network.scores(seen)
     made = {
-        "held_out": report(scores, labels, RULE.opens),
+        "held_out": report(scores, labels, RULES["motion"].opens),
         "calibration": calibration(scores, labels),
         "speed": speed(network, options.rounds),
     }
