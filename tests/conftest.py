@@ -150,6 +150,8 @@ def confident(official: Callable[[str], Path]) -> Callable[..., float]:
 PACKS = {
     "densepose_rcnn_R_50_FPN_s1x": "densepose_r50_fpn/manifest.json",
     "openpose_coco": "openpose_coco/manifest.json",
+    "human36m_alg_10-04-2019": "triangulation_algebraic/manifest.json",
+    "human36m_vol_softmax_10-08-2019": "triangulation_volumetric/manifest.json",
 }
 
 

@@ -4,7 +4,7 @@ A clip is a mapping from these names to values. Letters: T frames of the clip, P
 (one row is one person in one frame), J joints, H and W the picture's height and width. A shape of
 () is a single value; type "frames" is pictures to be decoded, "bytes" an array of bytes objects.
 Nobody in the clip means P = 0, never a missing column. A clip of several synchronised videos has,
-beside the given columns, ``views``: a clip of each of them.
+beside the given columns, ``views``: a clip of each of them, and ``cameras`` (``run.sessions``).
 """
 
 from __future__ import annotations
@@ -81,6 +81,14 @@ COLUMNS: dict[str, Column] = {
     "lifter_joints3d": Column(("P", 18, 4), "float32", "metres", "joints around the hips"),
     # what is done around each frame, as the label set "motion" of labels.py has it
     "motion_scores":   Column(("P", 8), "float32", "", "probability of each label"),
+    # joints in the world, of a session's clip: M people at frames of the first view
+    "placed_moment":   Column(("M",), "int32", "", "row of the first view's frame_index"),
+    "placed_view":     Column(("M",), "int32", "", "a view that shows the person, from 0"),
+    "placed_person":   Column(("M",), "int32", "", "row of that view's people"),
+    "placed_joints3d": Column(("M", 17, 4), "float32", "metres", "joints in the calibration's axes, score"),  # noqa: E501
+    "placed_spread":   Column(("M", 17), "float32", "metres", "standard deviation, nan if not known"),  # noqa: E501
+    "placed_error":    Column(("M", 17), "float32", "pixels", "from where views see the joint, nan if not known"),  # noqa: E501
+    "placed_views":    Column(("M", 17), "int32", "", "1 for the session's first view, 2, 4, … of those used"),  # noqa: E501
     # SMPL bodies: x right, y down, z forward
     "smpl_model":       Column((), "str", "", "the variant, by the name of its weights"),
     "smpl_body":        Column((), "str", "", "the body model, by the name of its file"),

@@ -30,6 +30,8 @@ class Stage:
 
     ``missing`` lists, a sentence each, what must be fetched or installed before ``load`` can work.
     ``identity`` is what a result depends on (options, the weights' sha256), kept with the output.
+    A stage that works ``across`` views reads columns of each of a session's views, after the other
+    stages, and writes columns of the session's clip; it never sees a single video.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Stage:
     missing: Callable[[], Sequence[str]] = _nothing
     identity: Mapping[str, Any] = field(default_factory=dict)
     clips_per_call: int = 1
+    across: bool = False
 
 
 Graph = tuple[Stage, ...]
@@ -98,8 +101,15 @@ def load(graph: Graph, given: Iterable[str]) -> Loaded:
     return [(stage, stage.load()) for wave in waves(graph, given) for stage in wave]
 
 
+def divided(graph: Graph, given: Iterable[str]) -> tuple[Graph, Graph, tuple[str, ...]]:
+    """Tell stages of single videos from those across views, which have all these columns given."""
+    within = tuple(stage for stage in graph if not stage.across)
+    across = tuple(stage for stage in graph if stage.across)
+    return within, across, (*given, *(column for stage in within for column in stage.writes))
+
+
 def parted(clips: Sequence[Clip]) -> list[Clip]:
-    """Give each clip, but of one that has ``views`` each of these: what stages work on."""
+    """Give each clip, but of one that has ``views`` each of these: what most stages work on."""
     return [view for clip in clips for view in clip.get("views", (clip,))]
 
 

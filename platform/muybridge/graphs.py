@@ -33,6 +33,7 @@ VIBE = ("vibe_wo_3dpw", "vibe_w_3dpw")
 BODIES = ("smpl_neutral", "smpl_male", "smpl_female")
 VIDEO = ("r3d_18", "r2plus1d_18", "mvit_v2_s", "swin3d_t", "s3d")
 SPNET = ("spnet_ntu", "spnet_penn")
+TRIANGULATION = ("human36m_alg_10-04-2019", "human36m_vol_softmax_10-08-2019")
 WINDOWS = (8, 16)
 OPENPOSE = ("openpose_body25", "openpose_coco", "openpose_coco_caffe", "openpose_mobilenet")
 
@@ -173,6 +174,17 @@ def action(choice: Choice) -> Graph:
     return (*lifting((decode(), _finding(choice))), watching)
 
 
+def triangulation(choice: Choice) -> Graph:
+    """See people, their tracks and joints, and of sessions joints in the world by a network."""
+    from muybridge.stages import triangulate as stage
+
+    found = _finding(choice)
+    joints = next((column for column in LIFTED if column in found.writes), "")
+    options = stage.Options(**_said(precision=choice.precision))
+    placing = stage.triangulate(choice.model or TRIANGULATION[0], choice.weights, options, joints)
+    return (*lifting((decode(), found)), placing)
+
+
 def _finding(choice: Choice) -> Stage:
     """Make the stage that finds people: BlazePose's, or an R-CNN if one is named."""
     if choice.detector is None:
@@ -217,11 +229,15 @@ GRAPHS: dict[str, Kind] = {
     "vibe": Kind("people, their joints and their bodies (SMPL, by VIBE)", vibe,
                  lambda choice: _three(choice), ("model", *RCNN, *BODY), VIBE, extra="embedded"),
     "multitask": Kind("people, their joints and what they do (SPNet)", multitask,
-                      lambda choice: _acting(choice, SPNET[0], "keypoints", "joints3d"),
+                      lambda choice: _beside(choice, SPNET[0], "actions", "keypoints", "joints3d"),
                       ("model", *RCNN, "window", "stride"), SPNET, extra="embedded"),
     "action": Kind("people and what is done, by them and in all of the picture (Kinetics)", action,
-                   lambda choice: _acting(choice, VIDEO[0]), ("model", *RCNN, "stride"), VIDEO,
-                   extra="embedded"),
+                   lambda choice: _beside(choice, VIDEO[0], "actions"),
+                   ("model", *RCNN, "stride"), VIDEO, extra="embedded"),
+    "triangulation": Kind("people of sessions, their joints in the world by a network (Iskakov)",
+                          triangulation,
+                          lambda choice: _beside(choice, TRIANGULATION[0], "joints3d"),
+                          ("model", *RCNN), TRIANGULATION, extra="embedded"),
 }
 # fmt: on
 
@@ -318,9 +334,9 @@ def _three(choice: Choice) -> tuple[str, ...]:
     return (*(read if asked else ()), *([choice.detector] if choice.detector else []))
 
 
-def _acting(choice: Choice, model: str, *tables: str) -> tuple[str, ...]:
-    """Name the weights that say what people do, and those that find them if not BlazePose's."""
-    asked = not choice.tables or {"actions", *tables}.intersection(choice.tables)
+def _beside(choice: Choice, model: str, *tables: str) -> tuple[str, ...]:
+    """Name the weights that some tables need, and those that find people if not BlazePose's."""
+    asked = not choice.tables or set(tables).intersection(choice.tables)
     return (
         *([choice.model or model] if asked else []),
         *([choice.detector] if choice.detector else []),
@@ -395,7 +411,13 @@ def _alone(choice: Choice, kind: Kind) -> list[str]:
             f"--weights: {choice.weights} is one file, but {' and '.join(needed)} are needed; give "
             "the folder in which they are"
         )
-    if choice.refine and not (choice.detector or "keypointrcnn").startswith("keypointrcnn"):
+    blind = not (choice.detector or "keypointrcnn").startswith("keypointrcnn")
+    if choice.graph == "triangulation" and blind:
+        faults.append(
+            f"--detector: cameras agree on people by their joints, and {choice.detector} finds "
+            "none; leave it out, or give keypointrcnn_resnet50_fpn"
+        )
+    if choice.refine and blind:
         faults.append(
             f"--refine: fits bodies to joints, and {choice.detector} finds none; leave --detector "
             "out, or give keypointrcnn_resnet50_fpn"

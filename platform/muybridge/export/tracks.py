@@ -19,7 +19,8 @@ from muybridge.store.ledger import MANIFEST
 from muybridge.store.query import Output
 from muybridge.store.tables import SYSTEMS
 
-ORDER = tuple(dict.fromkeys(system for _, system, *_ in SYSTEMS))  # which is taken by itself first
+# which is taken by itself first: what only a wish for it can have written
+ORDER = tuple(dict.fromkeys(["triangulation", *(system for _, system, *_ in SYSTEMS)]))
 MOST = 20  # lines in a message
 FILLED_BY = {  # a graph that fills a table
     "bodies": "vibe",

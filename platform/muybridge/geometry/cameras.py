@@ -138,6 +138,15 @@ def projected(cameras: Sequence[Camera], points: Array) -> Array:
     return np.stack([camera.project(points) for camera in cameras], -2)
 
 
+def skywards(rotations: Array) -> NDArray[np.float64]:
+    """Say which axis of the world points up (3,), by where most cameras' (N, 3, 3) pictures do."""
+    up = -rotations[:, 1].mean(0)
+    made = np.zeros(3)
+    axis = int(np.argmax(abs(up)))
+    made[axis] = np.sign(up[axis])
+    return made
+
+
 def _bent(flat: Array, distortion: Array) -> Array:
     """Move places (..., 2) at depth 1 as the lens does."""
     k1, k2, p1, p2, k3 = distortion

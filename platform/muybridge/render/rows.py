@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from muybridge.errors import InputError
+from muybridge.geometry.cameras import skywards
 from muybridge.geometry.skeletons import SKELETONS, Skeleton
 from muybridge.render.draw import CERTAINTY, Person
 from muybridge.render.surface import Surface, read
@@ -110,9 +111,9 @@ def upright(sessions: pa.Table, session_id: str) -> NDArray[np.float64]:
     With z up it is -x, -z, -y of the world.
     """
     rotations = sessions.filter(pc.field("session_id") == session_id)["rotation"].to_pylist()
-    up = -np.array(rotations, float).reshape(-1, 3, 3)[:, 1].mean(0)
+    up = skywards(np.array(rotations, float).reshape(-1, 3, 3))
     axis = int(np.argmax(abs(up)))
-    sign = np.sign(up[axis])
+    sign = up[axis]
     turned = np.zeros((3, 3))
     turned[0, (axis + 1) % 3], turned[1, axis], turned[2, (axis + 2) % 3] = -sign, -sign, -1
     return turned

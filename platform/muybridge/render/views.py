@@ -41,6 +41,7 @@ LARGEST = (1920, 1080)  # pixels of the movie
 ASIDE = 0.75  # of the movie's height is the width of the picture in space
 GROUND: Colour = (30, 34, 43)
 GRID: Colour = (110, 120, 142)
+LEARNED = "triangulation"  # the system that is drawn before others
 TURN = 12.0  # seconds in which the camera in space goes round once
 ABOVE = np.radians(12)  # how far it looks down
 AWAY = 4.0  # how far off it is, in times of how far people reach from their middle
@@ -200,8 +201,8 @@ def _sessions(tables: Output) -> pa.Table:
 
 
 def _world(rows: pa.Table) -> dict[str, Any]:
-    """Take the rows of the first system that placed joints, in order of frames."""
-    systems = sorted(set(rows["system"].to_pylist()))
+    """Take the rows of one system that placed joints, the network's if it did, by frames."""
+    systems = sorted(set(rows["system"].to_pylist()), key=lambda name: (name != LEARNED, name))
     rows = rows.filter(pc.field("system") == next(iter(systems), ""))
     rows = rows.sort_by([("frame", "ascending"), ("track_id", "ascending")])
     skeleton = SKELETONS[rows["skeleton"][0].as_py()] if len(rows) else None

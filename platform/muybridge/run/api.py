@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from ray.exceptions import RayActorError
 
 from muybridge.columns import Clip
 from muybridge.errors import VideoError
+from muybridge.graph import gathered
 from muybridge.run import sessions
 from muybridge.run.actions import actions
-from muybridge.run.commit import analysed, looked, session_rows, unread, video_row
+from muybridge.run.commit import analysed, clip_rows, session_rows, unread, video_row
 from muybridge.run.core import ElsewhereError, Upload
 from muybridge.run.identities import Core, linked
 from muybridge.store import tables
@@ -46,7 +47,7 @@ async def analyze(
     frames = 0
     people, moments = [tables.SCHEMAS["people"].empty_table()], list[pa.Table]()
     sent = Sent(path)
-    async with aclosing(_in_order(pools, ahead, [(clip, sent) for clip in video.clips])) as done:
+    async with aclosing(_in_order(pools, ahead, [(clip, [sent]) for clip in video.clips])) as done:
         async for clip in done:
             frames += analysed(clip)
             waiting.append((clip["core"], tables.rows(clip)))
@@ -63,12 +64,13 @@ async def analyze(
 
 
 async def triangulate(
-    pools: Pools, decoder: Decoder, ahead: int, given: Cameras, fps: float | None
+    pools: Pools, across: Pools, decoder: Decoder, ahead: int, given: Cameras, fps: float | None
 ) -> AsyncGenerator[tables.Tables, None]:
     """Yield the tables of a session of several cameras, once all of its clips are done.
 
-    Raises InputError with every fault of what was sent, VideoError if fewer than two views can be
-    read.
+    Each view of a clip goes through ``pools``, and then the clip through those that have stages
+    ``across`` views. Raises InputError with every fault of what was sent, VideoError if fewer than
+    two views can be read.
     """
     made = await asyncio.to_thread(_session, decoder, given, fps)
     if made.error:
@@ -77,13 +79,15 @@ async def triangulate(
     names = [view["video_id"] for view in made.info["views"]]
     files = zip(names, given.views.values(), strict=True)
     sent = {name: Sent(file.path) for name, file in files}
-    clips = [(each, sent[each["video_id"]]) for clip in made.clips for each in clip["views"]]
-    rows: dict[str, list[tuple[Core, tables.Tables]]] = {name: [] for name in names}
-    async with aclosing(_in_order(pools, ahead, clips)) as done:
-        async for clip in done:
-            told = {**tables.rows(clip), "videos": looked([clip])}
-            rows[clip["video_id"]].append((clip["core"], told))
-    yield await asyncio.to_thread(_together, made, rows)
+    clips = list(sessions.clips(made))
+    views = [(view, [sent[view["video_id"]]]) for clip in clips for view in clip["views"]]
+    async with aclosing(_in_order(pools, ahead, views)) as done:
+        clips = gathered(clips, [view async for view in done])
+    if across:
+        whole = [(c, [sent[view["video_id"]] for view in c["views"]]) for c in clips]
+        async with aclosing(_in_order(across, ahead, whole)) as done:
+            clips = [clip async for clip in done]
+    yield await asyncio.to_thread(_together, made, clips)
 
 
 def _session(decoder: Decoder, given: Cameras, fps: float | None) -> PlannedVideo:
@@ -107,12 +111,9 @@ def _found(decoder: Decoder, path: Path, name: str) -> VideoIndex | VideoError:
         return error
 
 
-def _together(
-    made: PlannedVideo, rows: Mapping[str, Sequence[tuple[Core, tables.Tables]]]
-) -> tables.Tables:
-    """Make a session's rows of those of its clips, by view."""
-    parts = {name: list(linked(each)) for name, each in rows.items()}
-    whole = session_rows(made, parts)
+def _together(made: PlannedVideo, clips: Sequence[Clip]) -> tables.Tables:
+    """Make a session's rows of its clips."""
+    whole = session_rows(made, [clip_rows(clip) for clip in clips])
     whole["errors"] = pa.concat_tables([whole["errors"], tables.table("errors", unread(made))])
     return {**whole, "tracks": tables.tracks(whole["people"])}
 
@@ -145,7 +146,7 @@ class Sent:
 
 
 async def _in_order(
-    pools: Pools, ahead: int, clips: Sequence[tuple[Clip, Sent]]
+    pools: Pools, ahead: int, clips: Sequence[tuple[Clip, Sequence[Sent]]]
 ) -> AsyncGenerator[Clip, None]:
     running = deque[asyncio.Task[Clip]]()
     rest = iter(clips)
@@ -163,8 +164,8 @@ async def _in_order(
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _through(pools: Pools, clip: Clip, sent: Sent) -> Clip:
-    """Lead a clip through the pools, again if a replica dies meanwhile.
+async def _through(pools: Pools, clip: Clip, sent: Sequence[Sent]) -> Clip:
+    """Lead a clip, of so many uploads, through the pools, again if a replica dies meanwhile.
 
     After that the clip is suspect: a pool runs it in a process of its own and puts it into
     quarantine if that dies as well.
@@ -172,21 +173,27 @@ async def _through(pools: Pools, clip: Clip, sent: Sent) -> Clip:
     deaths = 0
     while True:
         try:
-            return await _call(pools, clip, sent.upload, suspect=deaths > 0)
+            uploads = [each.upload for each in sent]
+            return await _call(pools, clip, uploads, suspect=deaths > 0)
         except ElsewhereError:  # noqa: PERF203
-            await asyncio.to_thread(sent.put)
+            await asyncio.to_thread(_put, sent)
         except Exception as error:
             deaths += 1
             if not _died(error) or deaths > MOST_DEATHS:
                 raise
 
 
-async def _call(pools: Pools, clip: Clip, upload: Upload, suspect: bool) -> Clip:
+def _put(sent: Sequence[Sent]) -> None:
+    for each in sent:
+        each.put()
+
+
+async def _call(pools: Pools, clip: Clip, uploads: Sequence[Upload], suspect: bool) -> Clip:
     responses = list[Any]()
     try:
         for pool in pools:
             before = responses[-1] if responses else clip
-            responses.append(pool.remote(before, upload, suspect))
+            responses.append(pool.remote(before, uploads, suspect))
         return await responses[-1]
     except asyncio.CancelledError:
         for response in responses:

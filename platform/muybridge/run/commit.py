@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from muybridge.columns import Clip
 from muybridge.geometry.cameras import Camera
+from muybridge.graph import parted
 from muybridge.run.actions import actions
 from muybridge.run.identities import Core, linked
 from muybridge.run.views import View, together
@@ -52,8 +53,7 @@ def video_row(video: PlannedVideo, frames: int) -> dict[str, Any]:
 def _video(ledger: Ledger, shard: str, video: PlannedVideo) -> Mapping[str, pa.Table]:
     staged = [ledger.load_staged(shard, clip["clip_id"]) for clip in video.clips]
     if "views" in video.info:
-        views = {view: list(linked(_of(video, view, staged))) for view in video.ids}
-        made = session_rows(video, views)
+        made = session_rows(video, staged)
     else:
         parts = list(linked((c["core"], r) for c, r in zip(video.clips, staged, strict=True)))
         made = {**tables.joined(parts), "actions": actions(part["moments"] for part in parts)}
@@ -75,23 +75,36 @@ def _of(
                 yield each["core"], {name: part.filter(own) for name, part in rows.items()}
 
 
+def clip_rows(clip: Clip) -> tables.Tables:
+    """Make all rows of a clip, as they are staged: of a session's clip those of its views."""
+    views = parted([clip])
+    parts = [tables.rows(each) for each in views]
+    if "views" in clip:
+        parts.append(tables.rows(clip))
+    made = {name: pa.concat_tables([part[name] for part in parts]) for name in parts[0]}
+    return {**made, "videos": looked(views)}
+
+
 def session_rows(
-    session: PlannedVideo, parts: Mapping[str, Sequence[Mapping[str, pa.Table]]]
+    session: PlannedVideo, staged: Sequence[Mapping[str, pa.Table]]
 ) -> dict[str, pa.Table]:
-    """Make all rows of a session but ``tracks``, from the ``linked`` rows of its views, by id."""
+    """Make all rows of a session but ``tracks``, from those of its clips in order."""
     views, videos = list[View](), list[dict[str, Any]]()
     for known in session.info["views"]:
         name = known["video_id"]
+        parts = list(linked(_of(session, name, staged)))
         if known["info"]:
-            rows = [tables.table("videos", []), *(part["videos"] for part in parts[name])]
+            rows = [tables.table("videos", []), *(part["videos"] for part in parts)]
             frames = pc.sum(pa.concat_tables(rows)["frames_analysed"]).as_py() or 0
             row = {"video_id": name, "uri": known["uri"], "size": known["size"], **known["info"]}
             videos.append({**row, "frames_analysed": frames})
         if not known["error"]:
-            views.append(_view(session, known, parts[name]))
+            views.append(_view(session, known, parts))
     made = together(session.video_id, session.input.uri, views) if len(views) > 1 else {}
     made["actions"] = actions([made.pop("moments")] if made else [])
-    return {**tables.joined([made]), "videos": tables.table("videos", videos)}
+    own = pc.field("video_id") == session.video_id
+    failed = [{"errors": part["errors"].filter(own)} for part in staged]
+    return {**tables.joined([made, *failed]), "videos": tables.table("videos", videos)}
 
 
 def _view(
@@ -107,14 +120,13 @@ def _view(
     inside = [in_core(clip["frame_index"], clip["core"]) for clip in clips]
     frames = [clip["frame_index"][own] for clip, own in zip(clips, inside, strict=True)]
     times = [clip["times"][own] for clip, own in zip(clips, inside, strict=True)]
-    moments = [tables.MOMENTS.empty_table(), *(part["moments"] for part in parts)]
     return View(
         known["video_id"],
         Camera.read(known["camera"]),
         known["offset"],
         np.concatenate([np.zeros(0, np.int64), *frames]),
         np.concatenate([np.zeros(0), *times]),
-        {**tables.joined(parts), "moments": pa.concat_tables(moments)},
+        tables.joined(parts, tables.STAGED),
     )
 
 

@@ -7,7 +7,7 @@ import os
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 
 from muybridge.columns import Clip
 from muybridge.errors import MuybridgeError
-from muybridge.graph import Graph, load
+from muybridge.graph import Graph, divided, gathered, load
 from muybridge.run import isolated
 from muybridge.run.attempts import MOST, through
 from muybridge.run.pools import most_clips
@@ -45,25 +45,40 @@ class Core:
     """
 
     def __init__(self, stages: Graph, given: tuple[str, ...], drop: frozenset[str]) -> None:
-        self._stages, self._given, self._drop = stages, given, drop
-        self._loaded = load(stages, given)
-        self._batches = Batches(self._run, most_clips(stages))
-        self._copies = Copies()
+        within, across, written = divided(stages, given)
+        self._within, self._across = (within, given), (across, written)
+        self._drop, self._copies = drop, Copies()
+        self._batches = self._run(*self._within, most_clips(stages))
+        self._together = self._run(*self._across, 1)
 
-    async def __call__(self, clip: Clip, upload: Upload, suspect: bool = False) -> Clip:
-        """Lead a clip of an upload through the pool; a replica died over a ``suspect`` one."""
-        async with self._copies.held(upload) as source:
-            clip = {**clip, "source": source}
+    async def __call__(self, clip: Clip, uploads: Sequence[Upload], suspect: bool = False) -> Clip:
+        """Lead a clip of an upload through the pool; a replica died over a ``suspect`` one.
+
+        A session's clip, of an upload for each of its views, goes through what works across views.
+        """
+        async with AsyncExitStack() as held:
+            sources = [
+                await held.enter_async_context(self._copies.held(upload)) for upload in uploads
+            ]
+            if "views" not in clip:
+                clip = {**clip, "source": sources[0]}
+                run, graph = self._batches, self._within
+            else:
+                pairs = zip(clip["views"], sources, strict=True)
+                clip = gathered([clip], [{**view, "source": source} for view, source in pairs])[0]
+                run, graph = self._together, self._across
             if suspect:
-                return await asyncio.to_thread(self._isolated, clip)
-            return await self._batches.apply(clip)
+                return await asyncio.to_thread(isolated.apply, *graph, self._drop, clip, 1, MOST)
+            return await run.apply(clip)
 
-    def _run(self, clips: Sequence[Clip]) -> list[Clip]:
-        done = through(self._loaded, clips)
-        return [{k: v for k, v in clip.items() if k not in self._drop} for clip in done]
+    def _run(self, stages: Graph, given: tuple[str, ...], most: int) -> Batches:
+        loaded = load(stages, given)
 
-    def _isolated(self, clip: Clip) -> Clip:
-        return isolated.apply(self._stages, self._given, self._drop, clip, 1, MOST)
+        def run(clips: Sequence[Clip]) -> list[Clip]:
+            done = through(loaded, clips)
+            return [{k: v for k, v in clip.items() if k not in self._drop} for clip in done]
+
+        return Batches(run, most)
 
 
 class Batches:

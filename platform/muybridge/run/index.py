@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import ray
 import ray.data
 
@@ -23,7 +22,7 @@ from muybridge.errors import InputError
 from muybridge.graph import Graph, parted, ready
 from muybridge.run import offline, planning
 from muybridge.run.cluster import cluster, stream, workers
-from muybridge.run.commit import commit, looked, todo
+from muybridge.run.commit import clip_rows, commit, todo
 from muybridge.run.planned import Planned
 from muybridge.run.pools import Pool, group
 from muybridge.run.report import Progress, Summary
@@ -61,6 +60,11 @@ def index(
     """
     ready(graph, GIVEN)
     group(graph, GIVEN, pools)
+    if not sessions and (idle := [stage.name for stage in graph if stage.across]):
+        raise InputError(
+            f"{', '.join(idle)} works on sessions of several cameras, and none is named; give "
+            "--sessions, or another --graph"
+        )
     found: list[Input | Session] = [
         *inputs(uris, endpoint),
         *(session for uri in sessions for session in read(uri, endpoint)),
@@ -222,10 +226,7 @@ class _Run:
 
 def stage(ledger: Ledger, clip: Clip) -> dict[str, Any]:
     """Keep all rows of a clip as one file, and make the receipt that goes to the driver."""
-    views = parted([clip])
-    parts = [tables.rows(view) for view in views]
-    made = {name: pa.concat_tables([part[name] for part in parts]) for name in parts[0]}
-    made["videos"] = looked(views)
+    made = clip_rows(clip)
     ledger.stage(clip["shard"], clip["clip_id"], made)
     return {
         "shard": clip["shard"],
@@ -234,7 +235,8 @@ def stage(ledger: Ledger, clip: Clip) -> dict[str, Any]:
         "seconds": duration(clip),
         "errors": len(made["errors"]),
         "decoded_bytes": sum(
-            int(view["frame_seen"].sum()) * view["width"] * view["height"] * 3 for view in views
+            int(view["frame_seen"].sum()) * view["width"] * view["height"] * 3
+            for view in parted([clip])
         ),
     }
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import ray.data
 
 from muybridge.columns import GIVEN, Clip
-from muybridge.graph import Graph, Loaded, gathered, load, parted
+from muybridge.graph import Graph, Loaded, divided, gathered, load, parted
 from muybridge.run import isolated
 from muybridge.run.attempts import MOST, through
 from muybridge.run.pools import Pool, columns, group, most_clips
@@ -90,9 +90,11 @@ class Worker:
         finish: Finish | None,
         deaths: Callable[[Clip], int],
     ) -> None:
-        self._graph, self._given, self._deaths = graph, given, deaths
+        self._given, self._deaths = given, deaths
         self._locate, self._drop, self._finish = locate, drop, finish
-        self._loaded: Loaded = load(graph, given)
+        self._graph, self._across, self._written = divided(graph, given)
+        self._loaded: Loaded = load(self._graph, given)
+        self._together: Loaded = load(self._across, self._written)
         self._idle_since = time.perf_counter()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
@@ -116,7 +118,10 @@ class Worker:
         return gathered([clip], sourced)[0]
 
     def _through(self, clips: list[Clip], spent: Spent) -> list[Clip]:
-        """Lead clips through the stages: of a session's clip each view, which may fail alone."""
+        """Lead clips through the stages: of a session's clip each view, which may fail alone.
+
+        Then the session's clip as a whole goes through what works across views.
+        """
         deaths = [0 if clip.get("error") else self._deaths(clip) for clip in clips]
         views = [
             (view, died)
@@ -130,7 +135,20 @@ class Worker:
             else next(results)
             for view, died in views
         ]
-        return gathered(clips, done)
+        whole = gathered(clips, done)
+        if not self._across:
+            return whole
+        return [
+            self._as_one(clip, died, spent) if "views" in clip else clip
+            for clip, died in zip(whole, deaths, strict=True)
+        ]
+
+    def _as_one(self, clip: Clip, died: int, spent: Spent) -> Clip:
+        if not died:
+            return through(self._together, [clip], spent)[0]
+        bare = isolated.bare(clip)
+        done = isolated.apply(self._across, self._written, self._drop, bare, died, MOST)
+        return {**done, "views": clip["views"]}
 
     def _close(self, clip: Clip, spent: Spent) -> Mapping[str, Any]:
         views = parted([clip])

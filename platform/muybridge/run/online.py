@@ -25,7 +25,7 @@ from typing import Any
 
 from muybridge.columns import GIVEN
 from muybridge.errors import InputError
-from muybridge.graph import Graph, ready
+from muybridge.graph import Graph, divided, ready
 from muybridge.run import api
 from muybridge.run.cluster import cluster, workers
 from muybridge.run.core import Core
@@ -102,7 +102,8 @@ def build(
         for name, (pool, stages), held in zip(names, grouped, columns(grouped, GIVEN), strict=True)
     ]
     largest, first = grouped[0][0].largest or grouped[0][0].smallest, grouped[0][1]
-    app = partial(face, names, api_key, limits, 2 * most_clips(first) * largest)
+    across = [name for name, (_, some) in zip(names, grouped, strict=True) if divided(some, ())[1]]
+    app = partial(face, names, across, api_key, limits, 2 * most_clips(first) * largest)
     return ray_serve.deployment(
         ray_serve.ingress(lambda: app())(),
         name="api",
@@ -113,18 +114,21 @@ def build(
     ).bind(*cores)
 
 
-def face(pools: list[str], api_key: str | None, limits: Limits, ahead: int) -> Any:
-    """Make the HTTP application, in a replica of ``api``."""
+def face(
+    pools: list[str], across: list[str], api_key: str | None, limits: Limits, ahead: int
+) -> Any:
+    """Make the HTTP application, in a replica of ``api``; ``across`` are pools for sessions."""
     from ray import serve as ray_serve
 
     from muybridge.web import app
 
     name = ray_serve.get_replica_context().app_name
-    handles = [ray_serve.get_deployment_handle(pool, app_name=name) for pool in pools]
+    handles = {pool: ray_serve.get_deployment_handle(pool, app_name=name) for pool in pools}
+    every, some = [*handles.values()], [handles[pool] for pool in across]
     scratch, decoder = Scratch(), Decoder()
     made = app.create(
-        partial(api.analyze, handles, decoder, ahead),
-        partial(api.triangulate, handles, decoder, ahead),
+        partial(api.analyze, every, decoder, ahead),
+        partial(api.triangulate, every, some, decoder, ahead),
         SCHEMAS,
         api_key=api_key,
         max_bytes=limits.max_upload_bytes,

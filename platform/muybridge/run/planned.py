@@ -9,7 +9,7 @@ import pyarrow as pa
 from ray.data.block import BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
 
-from muybridge.run import offline
+from muybridge.run import offline, sessions
 from muybridge.run.commit import todo
 from muybridge.store.ledger import Ledger
 
@@ -40,7 +40,7 @@ def _reader(
 ) -> Callable[[], Iterator[pa.Table]]:
     def read() -> Iterator[pa.Table]:
         for video in todo(ledger, shard, videos):
-            for clip in video.clips:
+            for clip in sessions.clips(video):
                 if clip["clip_id"] not in staged:
                     yield pa.Table.from_pylist([offline.pack({**clip, "shard": shard})])
 

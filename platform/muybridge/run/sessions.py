@@ -302,6 +302,27 @@ def planned(
     return PlannedVideo(session.input, session.video_id, info, _clips(session, good, fps))
 
 
+def clips(planned: PlannedVideo) -> Iterator[Mapping[str, Any]]:
+    """Give the clips of what is planned; those of a session have ``cameras``, by the views' ids.
+
+    Each is a ``camera`` as JSON has it, its ``position`` among those that can be read, and ``late``
+    in seconds, which are added to its times as far as that is known beforehand.
+    """
+    if not planned.clips or "views" not in planned.info:
+        yield from planned.clips
+        return
+    good = [view for view in planned.info["views"] if not view["error"]]
+    cameras = {
+        view["video_id"]: {
+            "camera": view["camera"],
+            "position": number,
+            "late": (view["offset"] or 0.0) - (good[0]["offset"] or 0.0),
+        }
+        for number, view in enumerate(good)
+    }
+    yield from ({**clip, "cameras": cameras} for clip in planned.clips)
+
+
 def _view(session: Session, view: View, found: VideoIndex | VideoError) -> dict[str, Any]:
     """Tell what the plan holds of a view: its video as the table ``videos`` has it, its camera."""
     name = video_id(f"{session.input.uri}\n{view.input.uri}", fingerprint(view.input))

@@ -71,6 +71,8 @@ def together(session_id: str, uri: str, views: Sequence[View]) -> dict[str, pa.T
         start = stop
     names = dict.fromkeys(name for part in parts for name in part)
     joined = {n: pa.concat_tables([part[n] for part in parts if n in part]) for n in names}
+    learned = _learned(session_id, joined.pop("placed"))
+    joined["joints3d"] = pa.concat_tables([joined["joints3d"], learned])
     described = list(_described(session_id, uri, views, late))
     return {**joined, "sessions": tables.table("sessions", described)}
 
@@ -142,6 +144,17 @@ def _rows(
         **{name: tables.lists(each[rows, own]) for name, each in values.items()},
         "views": tables.lists(used[rows] @ (1 << np.arange(used.shape[-1], dtype=np.int32))),
     }
+    return tables.filled("joints3d", columns, len(rows))
+
+
+def _learned(session_id: str, placed: pa.Table) -> pa.Table:
+    """Make rows of ``joints3d`` of what was placed within clips: one a person and moment."""
+    keys = zip(*(placed[name].to_pylist() for name in ("moment", "track_id")), strict=True)
+    first = {key: number for number, key in reversed(list(enumerate(keys)))}
+    rows = placed.take(pa.array(sorted(first.values()), pa.int64()))
+    columns = {name: rows[name] for name in tables.SCHEMAS["joints3d"].names}
+    columns["video_id"] = pa.repeat(session_id, len(rows))
+    columns |= {"frame": rows["moment"], "time_s": rows["moment_s"]}
     return tables.filled("joints3d", columns, len(rows))
 
 

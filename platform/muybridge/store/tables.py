@@ -201,6 +201,10 @@ DOING = (
     ("multitask", "ntu60", "ntu_scores"),
 )
 WATCHED = ("kinetics_model", "kinetics_frame", "kinetics_track", "kinetics_scores")
+PLACING = (
+    "placed_moment", "placed_view", "placed_person", "placed_joints3d", "placed_spread",
+    "placed_error", "placed_views",
+)  # fmt: skip
 LOOKED = ("frame_seen",)
 SEEN = ("person_frame", "person_track", "person_score", "person_box")
 SURFACE = ("densepose_model", "densepose_box", "densepose_parts", "densepose_uv")
@@ -213,10 +217,11 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "videos": LOOKED,
     "sessions": (),
     "people": SEEN,
-    **{
-        name: tuple(column for table, _, _, column, *_ in SYSTEMS if table == name)
-        for name in ("keypoints", "joints3d")
-    },
+    "keypoints": tuple(column for table, _, _, column, *_ in SYSTEMS if table == "keypoints"),
+    "joints3d": (
+        *(column for table, _, _, column, *_ in SYSTEMS if table == "joints3d"),
+        *PLACING,
+    ),
     "densepose": SURFACE,
     "bodies": BODY,
     "actions": (*(column for *_, column in DOING), *WATCHED),
@@ -248,6 +253,16 @@ MOMENTS = pa.schema(  # of a clip's staged rows: what people may be doing, of wh
 )
 
 
+PLACED = pa.schema(  # of a session's clip: joints in the world, under the number that a view gives
+    [  # the person; the moment is the first view's frame
+        *SCHEMAS["joints3d"],
+        ("moment", SCHEMAS["people"].field("frame").type),
+        ("moment_s", SCHEMAS["people"].field("time_s").type),
+    ]
+)
+STAGED = {**SCHEMAS, "moments": MOMENTS, "placed": PLACED}
+
+
 def table(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Make a table of rows; columns that a row lacks are null."""
     columns = {column: [row.get(column) for row in rows] for column in SCHEMAS[name].names}
@@ -266,11 +281,13 @@ def rows(clip: Clip) -> Tables:
 
     Rows of frames past the clip's core stay in: ``frame`` >= ``core[1]`` tells them. Core frames
     that could not be decoded make one row of ``errors``. What people do is told in ``moments``,
-    frame by frame; it takes all of a video to make ``actions`` of them.
+    frame by frame; it takes all of a video to make ``actions`` of them. So it does to say of whom a
+    session's joints in the world are, which are in ``placed``.
     """
-    made = {name: schema.empty_table() for name, schema in SCHEMAS.items()}
+    made = {name: schema.empty_table() for name, schema in STAGED.items()}
     made["errors"] = table("errors", [*_failed(clip), *_gaps(clip)])
-    made["moments"] = MOMENTS.empty_table()
+    if "placed_joints3d" in clip:
+        made["placed"] = _placed(clip)
     if "person_frame" not in clip:
         return made
     made["people"] = _people(clip)
@@ -294,12 +311,14 @@ def rows(clip: Clip) -> Tables:
     return made
 
 
-def joined(parts: Iterable[Mapping[str, pa.Table]]) -> Tables:
+def joined(
+    parts: Iterable[Mapping[str, pa.Table]], schemas: Mapping[str, pa.Schema] = SCHEMAS
+) -> Tables:
     """Put the rows of several sets of tables together; none at all makes tables without rows."""
     parts = list(parts)
     return {
         name: pa.concat_tables([schema.empty_table(), *(p[name] for p in parts if name in p)])
-        for name, schema in SCHEMAS.items()
+        for name, schema in schemas.items()
     }
 
 
@@ -424,6 +443,30 @@ def _watched(clip: Clip) -> pa.Table:
         "scores": lists(clip["kinetics_scores"]),
     }
     return pa.table({name: columns[name] for name in MOMENTS.names}, MOMENTS)
+
+
+def _placed(clip: Clip) -> pa.Table:
+    """Lay the joints in the world beside the row of a view's people that they belong to."""
+    views = clip["views"]
+    rows = list(zip(clip["placed_view"].tolist(), clip["placed_person"].tolist(), strict=True))
+    at = [views[view]["person_frame"][person] for view, person in rows]
+    named = list(zip(rows, at, strict=True))
+    joints, count = clip["placed_joints3d"], len(rows)
+    constant = {"system": "triangulation", "skeleton": "h36m17", "space": "world"}
+    columns: dict[str, Any] = {
+        "video_id": [views[view]["video_id"] for view, _ in rows],
+        "frame": [views[view]["frame_index"][frame] for (view, _), frame in named],
+        "time_s": [views[view]["times"][frame] for (view, _), frame in named],
+        "track_id": [views[view]["person_track"][person] for view, person in rows],
+        **{name: pa.repeat(value, count) for name, value in constant.items()},
+        **{value: lists(joints[..., i]) for i, value in enumerate(("x", "y", "z", "score"))},
+        "spread": lists(clip["placed_spread"]),
+        "error": lists(clip["placed_error"]),
+        "views": lists(clip["placed_views"]),
+        "moment": views[0]["frame_index"][clip["placed_moment"]],
+        "moment_s": views[0]["times"][clip["placed_moment"]],
+    }
+    return pa.table({name: columns[name] for name in PLACED.names}, PLACED)
 
 
 def lists(values: NDArray[Any]) -> pa.Array:

@@ -126,13 +126,15 @@ class VolumetricPredictor:
         boxes: Floats,
         centres: Floats,
         up: ArrayLike = (0, 0, 1),
-    ) -> NDArray[np.float64]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Find people (P, J, 3), metres, by boxes (P, V, 4) in pictures (H, W, 3) of V cameras.
 
         ``centres`` (P, 3) are their hips' middles, such as the algebraic network finds; ``up`` (3,)
-        is where in the world's axes the sky is: the weights were taught with z upwards.
+        is where in the world's axes the sky is: the weights were taught with z upwards. Also says
+        how sure a joint's place is: its standard deviation along an axis (P, J), metres.
         """
         points = np.full((len(boxes), self.joints, 3), np.nan)
+        spread = np.full(points.shape[:2], np.nan)
         turn = torch.from_numpy(upright(up))
         known = np.where(np.isfinite(centres).all(-1)[:, None, None], boxes, np.nan)
         for seen in shown(pictures, cameras, known, self.device):
@@ -140,8 +142,8 @@ class VolumetricPredictor:
             smaller = small(seen.projections, (SIDE, SIDE), maps.shape[-2:])
             centre = torch.from_numpy(centres[seen.number]).to(self.device)
             found = located(self.cube, maps, trust, smaller, centre, turn, self.space)
-            points[seen.number] = found.cpu()
-        return points
+            points[seen.number], spread[seen.number] = (each.cpu() for each in found)
+        return points, spread
 
 
 def shown(

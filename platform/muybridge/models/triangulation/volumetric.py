@@ -65,7 +65,7 @@ class Volumetric(nn.Module):
         """Find one person's joints (J, 3) in pictures (V, 3, h, w)."""
         maps, trust = self.seen(pictures)
         smaller = small(projections, pictures.shape[-2:], maps.shape[-2:])
-        return located(self.network, maps, trust, smaller, centre, axes, self.space)
+        return located(self.network, maps, trust, smaller, centre, axes, self.space)[0]
 
     def seen(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
         """Read pictures (V, 3, h, w): maps (V, C, h/4, w/4), and how far to trust them (V, C)."""
@@ -82,10 +82,11 @@ def located(
     centre: Tensor,
     axes: Tensor | None,
     space: Space,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """Find one person's joints (J, 3) in maps (V, C, h, w), to whose cells ``projections`` map.
 
-    Cells are placed about the person, so that float32 is exact wherever in the world that is.
+    And how far the cells that may be it lie apart: the standard deviation along an axis (J,). Cells
+    are placed about the person, so that float32 is exact wherever in the world that is.
     """
     moved = projections.double().clone()
     moved[:, :, 3] += moved[:, :, :3] @ centre.double()
@@ -93,7 +94,9 @@ def located(
     cells = volumes.cube(torch.zeros(3).to(maps), turn, space.side, space.cells)
     cube = volumes.filled(maps, moved.to(maps), cells, space.aggregation, trust, space.parity)
     likely = volumes.spread(network(cube[None])[0])
-    return volumes.expected(likely, cells).double() + centre.double()
+    points = volumes.expected(likely, cells)
+    squared = volumes.expected(likely, cells.square()) - points.square()
+    return points.double() + centre.double(), squared.mean(1).clamp(min=0).sqrt()
 
 
 def small(projections: Tensor, pictures: Sequence[int], maps: Sequence[int]) -> Tensor:
