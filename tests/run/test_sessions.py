@@ -14,13 +14,15 @@ import httpx
 import numpy as np
 import pyarrow.compute as pc
 import pytest
+import torch
 
 import muybridge
 from muybridge import graphs
 from muybridge.columns import GIVEN
 from muybridge.errors import InputError, VideoError
 from muybridge.geometry.cameras import Camera
-from muybridge.run import commit, identities, index, local, planning, sessions
+from muybridge.graph import Graph, Stage
+from muybridge.run import commit, index, local, planning, sessions
 from muybridge.store import tables
 from muybridge.store.inputs import Input
 from muybridge.video.probe import VideoIndex
@@ -214,28 +216,17 @@ def balancing(data: Path) -> Path:
     return data / "pose2sim_balancing"
 
 
-def in_one_process(folder: Path) -> dict[str, object]:
+def in_one_process(folder: Path, graph: Graph, fps: float | None = None) -> tables.Tables:
     """Analyse a session without Ray."""
     (session,) = sessions.read(str(folder))
     with Decoder() as decoder:
-        made = planning.probe(decoder, session, None, None)
+        made = planning.probe(decoder, session, fps, None)
         given = [
             {**clip, "views": [{**view, "source": view["uri"]} for view in clip["views"]]}
-            for clip in made.clips
+            for clip in sessions.clips(made)
         ]
-        done = list(local.run(graphs.embedded(), given))
-    parts = {
-        name: list(
-            identities.linked(
-                (view["core"], {**tables.rows(view), "videos": commit.looked([view])})
-                for clip in done
-                for view in clip["views"]
-                if view["video_id"] == name
-            )
-        )
-        for name in made.ids
-    }
-    rows = commit.session_rows(made, parts)
+        done = list(local.run(graph, given))
+    rows = commit.session_rows(made, [commit.clip_rows(clip) for clip in done])
     return {**rows, "tracks": tables.tracks(rows["people"])}
 
 
@@ -257,7 +248,7 @@ def near(value):
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_session_offline_gives_the_rows_of_one_process(balancing, answer):
-    want, got = in_one_process(balancing), muybridge.open(str(answer))
+    want, got = in_one_process(balancing, graphs.embedded()), muybridge.open(str(answer))
     for name in tables.SCHEMAS:
         order = [(key, "ascending") for key in tables.KEYS[name]]
         assert getattr(got, name).sort_by(order).to_pylist() == [
@@ -313,6 +304,43 @@ def test_a_session_online_gives_the_rows_of_one_offline(balancing, answer, endpo
         assert by_view(got, name) == [
             {key: near(value) for key, value in row.items()} for row in by_view(want, name)
         ], name
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.golden
+@pytest.mark.timeout(600)
+def test_a_network_across_views_gives_the_same_rows_in_every_way(balancing, official, tmp_path):
+    choice = graphs.Choice("triangulation", weights=official("human36m_alg_10-04-2019"))
+    graph, threads = graphs.build(choice), torch.get_num_threads()
+    torch.set_num_threads(1)  # as in Ray's workers
+    try:
+        want = in_one_process(balancing, graph, fps=1)
+    finally:
+        torch.set_num_threads(threads)
+    index.index([], str(tmp_path), graph, sessions=[str(balancing)], fps=1)
+    offline = {name: getattr(muybridge.open(str(tmp_path)), name) for name in tables.SCHEMAS}
+    with served("--graph=triangulation", f"--weights={choice.weights}") as url:
+        files = form(balancing, videos(balancing))
+        sent = httpx.post(f"{url}/v1/triangulate?fps=1", files=files, timeout=400)
+    assert sent.status_code == 200, sent.text
+    online = {name: tables.table(name, rows) for name, rows in sent.json()["tables"].items()}
+    learned = want["joints3d"].filter(pc.field("system") == "triangulation").to_pylist()
+    assert {row["frame"] for row in learned} == {0, 60}
+    assert {row["video_id"] for row in learned} == set(want["sessions"]["session_id"].to_pylist())
+    assert 0b1111 in [max(row["views"]) for row in learned]
+    assert not offline["errors"].num_rows
+    for got in (offline, online):
+        for name in tables.SCHEMAS:
+            assert by_view(got, name) == [
+                {key: near(value) for key, value in row.items()} for row in by_view(want, name)
+            ], name
+
+
+def test_a_network_across_views_is_not_started_where_there_are_none(balancing, tmp_path):
+    graph = (Stage("meet", lambda: print, ("times",), ("placed_view",), across=True),)
+    with pytest.raises(InputError, match="meet works on sessions of several cameras, and none is"):
+        index.index([str(balancing / "videos")], str(tmp_path / "out"), graph)
 
 
 def picture(video: bytes) -> bytes:

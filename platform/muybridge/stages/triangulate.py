@@ -35,7 +35,7 @@ from muybridge.stages.detect import device
 from muybridge.stages.lift import SOURCES
 from muybridge.store.tables import PLACING
 from muybridge.tracking.link import in_core
-from muybridge.tracking.world import Matched, Sighted, matched, placed
+from muybridge.tracking.world import Matched, Sighted, matched, named, placed
 from muybridge.video.frames import Frames
 from muybridge.video.process import Decoder
 
@@ -45,6 +45,7 @@ Picture = NDArray[np.uint8]
 
 FOUND = ("core", "person_frame", "person_track", "person_box")
 CHUNK = 4  # pictures of a view that are decoded at a time
+TICK = 1e-6  # seconds that are nothing
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def place(predictor: Predictor, decoder: Decoder, clip: Clip, source: str) -> di
         if isinstance(predictor, AlgebraicPredictor)
         else _volumetric(predictor, cameras, times, who, SKELETONS[SOURCES[source][0]])
     )
-    moments = list(_together(views, who, len(times)))
+    moments = list(_together(views, who, times))
     found = list[tuple[Any, ...]]()
     with ExitStack() as running:
         reels = [
@@ -182,19 +183,23 @@ def _view(number: int, clip: Clip, known: Any, times: Floats, source: str) -> Vi
     return View(number, 1 << known["position"], clip, camera, sighted, near)
 
 
-def _together(views: Sequence[View], who: Matched, moments: int) -> Iterator[Together]:
+def _together(views: Sequence[View], who: Matched, times: Floats) -> Iterator[Together]:
     """Yield each moment at which two views show somebody, in the frames nearest to it."""
-    shown = [
-        (person >= 0) & (view.clip["person_frame"][row] == view.near[at])
-        for view, at, row, person in zip(views, who.at, who.row, who.person, strict=True)
+    ids = [
+        named(view.sighted, times, *each)
+        for view, *each in zip(views, who.at, who.row, who.person, strict=True)
     ]
-    for moment in range(moments):
-        here = [np.flatnonzero(own & (at == moment)) for own, at in zip(shown, who.at, strict=True)]
-        ids = [person[own] for own, person in zip(here, who.person, strict=True)]
-        people = np.unique(np.concatenate(ids))
+    for moment, time in enumerate(times):
+        here = [
+            np.flatnonzero((view.clip["person_frame"] == view.near[moment]) & (own >= 0))
+            if abs(view.sighted.looked[view.near[moment]] - time) <= view.sighted.step / 2 + TICK
+            else np.zeros(0, np.int64)
+            for view, own in zip(views, ids, strict=True)
+        ]
+        people = np.unique(np.concatenate([own[r] for own, r in zip(ids, here, strict=True)]))
         rows = np.full((len(people), len(views)), -1, np.int64)
-        for number, (own, mine) in enumerate(zip(here, ids, strict=True)):
-            rows[np.searchsorted(people, mine), number] = who.row[number][own]
+        for number, (own, mine) in enumerate(zip(ids, here, strict=True)):
+            rows[np.searchsorted(people, own[mine]), number] = mine
         together = Together(moment, people, rows).of(np.ones(len(views), bool))
         if len(together.people):
             yield together

@@ -13,7 +13,7 @@ from muybridge.models.triangulation import predict, swift
 from muybridge.models.triangulation.model import Algebraic, Config
 from muybridge.models.triangulation.predict import AlgebraicPredictor, VolumetricPredictor
 from muybridge.models.triangulation.preprocess import bent, normalised
-from muybridge.models.triangulation.volumetric import Space, Volumetric
+from muybridge.models.triangulation.volumetric import Space, Volumetric, located
 
 SMALL = Config(blocks=(1, 1, 1, 1))
 PERSON = np.array([0.2, -0.1, 0.9])
@@ -142,20 +142,37 @@ def test_where_nobody_is_nobody_is_found(algebraic_one, volumetric_one):
     assert found.points.shape == (0, 17, 3)
     assert found.places.shape == (0, 3, 17, 2)
     cubes = VolumetricPredictor(volumetric_one)
-    assert cubes(PICTURES, CAMERAS, nobody, np.empty((0, 3))).shape == (0, 17, 3)
+    points, spread = cubes(PICTURES, CAMERAS, nobody, np.empty((0, 3)))
+    assert (points.shape, spread.shape) == ((0, 17, 3), (0, 17))
 
 
 @pytest.mark.parametrize("up", [(0, 0, 1), (0, -1, 0)])
 def test_people_are_found_in_cubes_as_by_the_plain_network(volumetric_one, up):
     volumetric_one.network.last.weight.data.mul_(10)
     centres = np.stack([PERSON, [np.nan] * 3])
-    found = VolumetricPredictor(volumetric_one)(PICTURES, CAMERAS, BOXES, centres, up)
+    found, spread = VolumetricPredictor(volumetric_one)(PICTURES, CAMERAS, BOXES, centres, up)
     axes = torch.from_numpy(predict.upright(up)).float()
     wanted, _ = plain(volumetric_one, BOXES[0], torch.from_numpy(centres[:1]), axes)
     volumetric_one.network.last.weight.data.div_(10)
     assert np.abs(found[0] - wanted[0].numpy()).max() < 1e-4
     assert np.isnan(found[1]).all()
+    assert np.isnan(spread[1]).all()
+    assert ((spread[0] > 0) & (spread[0] < 2.5 / 2)).all()
     assert np.abs(found[0] - PERSON).max() > 1e-3
+
+
+@pytest.mark.parametrize("apart", [0, 4])
+def test_a_joints_spread_is_how_far_the_likely_cells_lie_apart(apart):
+    """Two cells, so many steps apart along each axis, are as likely: half of it off the middle."""
+    logits = torch.full((1, 1, 8, 8, 8), -1e4)
+    logits[0, 0, 2, 2, 2] = logits[0, 0, 2 + apart, 2 + apart, 2 + apart] = 0
+    place, space = torch.tensor([9.0, -9, 1]), Space(cells=8, side=0.7)
+    point, spread = located(
+        lambda cube: logits,
+        torch.zeros(2, 32, 4, 4), None, torch.zeros(2, 3, 4), place, None, space,
+    )  # fmt: skip
+    assert point[0].tolist() == pytest.approx((place - 0.15 + apart * 0.05).tolist(), abs=1e-6)
+    assert float(spread[0]) == pytest.approx(apart * 0.05, abs=1e-6)
 
 
 @pytest.mark.parametrize("up", [(0, 0, 2), (0, -1, 0), (1, 0, 0), (1, 1, 1)])

@@ -71,7 +71,7 @@ def straightened(picture: Picture, camera: Camera) -> Picture:
     if not camera.distortion.any():
         return picture
     height, width, _ = picture.shape
-    pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float()
+    pixels = torch.tensor(picture).permute(2, 0, 1)[None].float()  # it may not be writable
     places = _sources(camera, width, height)[None]
     shown = functional.grid_sample(pixels, places, align_corners=False)[0]
     return shown.round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
