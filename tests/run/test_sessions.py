@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import httpx
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 import torch
@@ -23,6 +24,7 @@ from muybridge.errors import InputError, VideoError
 from muybridge.geometry.cameras import Camera
 from muybridge.graph import Graph, Stage
 from muybridge.run import commit, index, local, planning, sessions
+from muybridge.run.views import View, together
 from muybridge.store import tables
 from muybridge.store.inputs import Input
 from muybridge.video.probe import VideoIndex
@@ -335,6 +337,42 @@ def test_a_network_across_views_gives_the_same_rows_in_every_way(balancing, offi
             assert by_view(got, name) == [
                 {key: near(value) for key, value in row.items()} for row in by_view(want, name)
             ], name
+
+
+def test_what_a_network_placed_goes_to_the_session_under_its_number_and_moment():
+    """A row of the second view's own track and frame; what is placed twice counts once."""
+    camera = Camera("", (640, 480), np.diag([600, 600, 1.0]), np.zeros(5), np.eye(3), np.zeros(3))
+    joints = [[1.0] * 17] * 7
+    columns = ("x", "y", "z", "score", "spread", "error")
+    placed = [
+        {
+            **{"video_id": "b", "frame": 9, "time_s": 0.9, "track_id": track},
+            **{"system": "triangulation", "skeleton": "h36m17", "space": "world"},
+            **dict(zip(columns, joints, strict=False)),
+            **{"views": [2] * 17, "moment": moment, "moment_s": moment / 10},
+        }
+        for track, moment in ((7, 3), (4, 3), (7, 3), (7, 4))
+    ]
+    seen = [
+        {"video_id": "b", "clip_id": "c", "frame": 9, "time_s": 0.9, "track_id": track}
+        for track in (4, 7)
+    ]
+    rows = {
+        "a": tables.joined([], tables.STAGED),
+        "b": {
+            **tables.joined([{"people": tables.table("people", seen)}], tables.STAGED),
+            "placed": pa.Table.from_pylist(placed, tables.PLACED),
+        },
+    }
+    frames = np.arange(12)
+    views = [View(name, camera, 0.0, frames, frames / 10, rows[name]) for name in ("a", "b")]
+    made = together("all", "all.toml", views)
+    ids = dict(zip((4, 7), made["people"]["track_id"].to_pylist(), strict=True))
+    found = [
+        (row["video_id"], row["frame"], row["time_s"], row["track_id"])
+        for row in made["joints3d"].to_pylist()
+    ]
+    assert found == [("all", 3, 0.3, ids[7]), ("all", 3, 0.3, ids[4]), ("all", 4, 0.4, ids[7])]
 
 
 def test_a_network_across_views_is_not_started_where_there_are_none(balancing, tmp_path):

@@ -73,6 +73,15 @@ def test_views_of_other_rates_and_clocks_are_put_to_the_times_of_the_first(two):
     assert found.used[inside].all(-1).mean() > 0.95
 
 
+def test_people_without_joints_are_nobody_whom_another_view_knows(two):
+    views = [replace(v, joints=v.joints[:, :0]) for v in (sighted(n, two, TIMES) for n in range(3))]
+    late = lined_up(views, [None] * 3)
+    assert late.seconds.tolist() == [0, 0, 0]
+    who = matched(views, TIMES)
+    assert all((person == -1).all() for person in who.person)
+    assert not len(placed(CAMERAS[:3], TIMES, who).at)
+
+
 def test_views_put_to_no_times_are_wrong_by_what_people_move(two):
     """The same without taking their clocks into account, to see that it matters."""
     late = 0.2

@@ -138,7 +138,8 @@ def _chosen(
     seen: _Seen, free: NDArray[np.bool_], bodies: Sequence[Body], time: float
 ) -> list[Choice]:
     """Propose people among the free detections and choose those that explain most together."""
-    expected = np.array([body.at(time) for body in bodies]).reshape(-1, *seen.rays.shape[1:])
+    shape = len(bodies), *seen.rays.shape[1:]
+    expected = np.array([body.at(time) for body in bodies]).reshape(shape)
     members, joints = _proposals(seen, free, expected)
     if not len(members):
         return []
