@@ -77,6 +77,12 @@ def test_the_end_says_what_was_written_and_how_well_the_time_was_spent():
     assert "errors" not in text
 
 
+def test_the_end_says_that_who_is_seen_by_several_cameras_counts_for_each():
+    end = summary()
+    end.rows["sessions"] = 4
+    assert "4 videos, 5 people (counted in each view), seen 1,234 times" in told(end)
+
+
 def test_the_end_says_where_errors_are_read_and_when_nothing_was_to_do():
     end = summary()
     end.rows["errors"] = 2

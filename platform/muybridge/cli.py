@@ -491,7 +491,7 @@ def _draw(
     with _bar("drawing") as moved:
         made = overlay(out, video, output, endpoint, moved, show, weights)
     console.print(
-        f"overlay: {made.path} ({made.frames} of {made.frames_indexed} frames, {made.sound})"
+        f"overlay: {made.path} ({made.frames} of {made.frames_indexed} frames, sound: {made.sound})"
     )
 
 
@@ -509,7 +509,7 @@ def _side_by_side(out: str, session: str, output: Path, endpoint: str | None) ->
     with _bar("drawing") as moved:
         made = views(out, session, output, endpoint, moved)
     console.print(
-        f"views: {made.path} ({made.frames} of {made.frames_indexed} frames, {made.sound})"
+        f"views: {made.path} ({made.frames} of {made.frames_indexed} frames, sound: {made.sound})"
     )
 
 

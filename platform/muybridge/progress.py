@@ -78,9 +78,11 @@ def sentence(progress: Progress) -> str:
 def told(summary: Summary) -> str:
     """Say what a run did, what the output holds, and where its time went."""
     rows, out = summary.rows, summary.out
+    once = " (counted in each view)" if rows.get("sessions") else ""
     lines = [
         f"tables: {out}",
-        f"  {rows['videos']:,} videos, {rows['tracks']:,} people, seen {rows['people']:,} times",
+        f"  {rows['videos']:,} videos, {rows['tracks']:,} people{once}, "
+        f"seen {rows['people']:,} times",
     ]
     if summary.errors:
         lines.append(
