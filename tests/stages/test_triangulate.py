@@ -215,6 +215,37 @@ def test_a_clock_that_is_known_to_differ_moves_the_pictures(clip, decoder):
     assert not any(np.array_equal(one, other) for one, other in pairwise(wanted))
 
 
+def cut(clip, first: int, stop: int):
+    """Answer for some frames only; the second view for those before them, but for the end."""
+    views = list[Any]()
+    for number, view in enumerate(clip["views"]):
+        edges = [edge - (number == 1) if 0 < edge < 7 else edge for edge in (first, stop)]
+        frames = view["frame_index"]
+        views.append({**view, "core": np.array([frames[edges[0]], frames[edges[1] - 1] + 1])})
+    return {**clip, "views": views}
+
+
+def test_clips_that_share_frames_place_each_moment_once(clip, answer, decoder):
+    parts = [
+        triangulate.place(Boxes(), decoder, cut(clip, *span), SOURCE) for span in ((0, 3), (3, 7))
+    ]
+    assert [part["placed_moment"].tolist() for part in parts] == [[0, 1, 2], [3, 4, 5, 6]]
+    ours = np.concatenate([part["placed_joints3d"] for part in parts])
+    assert np.abs(ours - answer[1]["placed_joints3d"]).max() < 1e-6
+
+
+def test_whom_the_first_view_does_not_show_is_known_by_a_row_within_anothers_core(clip, decoder):
+    first = {
+        **clip["views"][0],
+        **{n: v[:0] for n, v in clip["views"][0].items() if n.startswith(("person", "blaze"))},
+    }
+    part = cut({**clip, "views": [first, *clip["views"][1:]]}, 0, 3)
+    made = triangulate.place(Boxes(), decoder, part, SOURCE)
+    assert made["placed_moment"].tolist() == [0, 1, 2]
+    assert made["placed_view"].tolist() == [1, 1, 2]
+    assert set(made["placed_views"][:, 0].tolist()) == {0b1110}
+
+
 def test_nobody_in_the_views_is_nobody_in_the_world(clip, decoder):
     nobody = [
         {**v, **{n: v[n][:0] for n in v if n.startswith(("person", "blazepose"))}}
