@@ -27,6 +27,7 @@ from muybridge.run import commit, index, local, planning, sessions
 from muybridge.run.views import View, together
 from muybridge.store import tables
 from muybridge.store.inputs import Input
+from muybridge.tracking.offsets import Offsets
 from muybridge.video.probe import VideoIndex
 from muybridge.video.process import Decoder
 
@@ -339,9 +340,10 @@ def test_a_network_across_views_gives_the_same_rows_in_every_way(balancing, offi
             ], name
 
 
-def test_what_a_network_placed_goes_to_the_session_under_its_number_and_moment():
-    """A row of the second view's own track and frame; what is placed twice counts once."""
-    camera = Camera("", (640, 480), np.diag([600, 600, 1.0]), np.zeros(5), np.eye(3), np.zeros(3))
+def two_views(offset: float | None) -> list[View]:
+    """Two people in the second view, whom a network placed at two moments, one of them twice."""
+    place = (640, 480), np.diag([600, 600, 1.0]), np.zeros(5), np.eye(3), np.zeros(3)
+    cameras = {"a": Camera("one", *place), "b": Camera("two", *place)}
     joints = [[1.0] * 17] * 7
     columns = ("x", "y", "z", "score", "spread", "error")
     placed = [
@@ -365,14 +367,32 @@ def test_what_a_network_placed_goes_to_the_session_under_its_number_and_moment()
         },
     }
     frames = np.arange(12)
-    views = [View(name, camera, 0.0, frames, frames / 10, rows[name]) for name in ("a", "b")]
-    made = together("all", "all.toml", views)
+    offsets = {"a": 0.0, "b": offset}
+    return [View(n, cameras[n], late, frames, frames / 10, rows[n]) for n, late in offsets.items()]
+
+
+def test_what_a_network_placed_goes_to_the_session_under_its_number_and_moment():
+    made = together("all", "all.toml", two_views(0.0))
     ids = dict(zip((4, 7), made["people"]["track_id"].to_pylist(), strict=True))
     found = [
         (row["video_id"], row["frame"], row["time_s"], row["track_id"])
         for row in made["joints3d"].to_pylist()
     ]
     assert found == [("all", 3, 0.3, ids[7]), ("all", 3, 0.3, ids[4]), ("all", 4, 0.4, ids[7])]
+
+
+@pytest.mark.parametrize(
+    ("offset", "found", "told"), [(None, 0.2, True), (None, 0.0, False), (0.2, 0.2, False)]
+)
+def test_a_clock_that_is_found_to_differ_after_the_network_looked_is_told(
+    monkeypatch, offset, found, told
+):
+    spread = np.array([np.nan, 0.01])
+    late = Offsets(np.array([0, found]), spread)
+    monkeypatch.setattr("muybridge.run.views.lined_up", lambda *given: late)
+    errors = together("all", "all.toml", two_views(offset))["errors"].to_pylist()
+    assert [(row["kind"], row["uri"]) for row in errors] == [("offset", "all.toml")] * told
+    assert not told or "write offsets = { two = 0.200 } into" in errors[0]["message"]
 
 
 def test_a_network_across_views_is_not_started_where_there_are_none(balancing, tmp_path):

@@ -73,6 +73,9 @@ def together(session_id: str, uri: str, views: Sequence[View]) -> dict[str, pa.T
     joined = {n: pa.concat_tables([part[n] for part in parts if n in part]) for n in names}
     learned = _learned(session_id, joined.pop("placed"))
     joined["joints3d"] = pa.concat_tables([joined["joints3d"], learned])
+    if len(learned):
+        told = tables.table("errors", list(_late(session_id, uri, views, late)))
+        joined["errors"] = pa.concat_tables([joined["errors"], told])
     described = list(_described(session_id, uri, views, late))
     return {**joined, "sessions": tables.table("sessions", described)}
 
@@ -156,6 +159,30 @@ def _learned(session_id: str, placed: pa.Table) -> pa.Table:
     columns["video_id"] = pa.repeat(session_id, len(rows))
     columns |= {"frame": rows["moment"], "time_s": rows["moment_s"]}
     return tables.filled("joints3d", columns, len(rows))
+
+
+def _late(
+    session_id: str, uri: str, views: Sequence[View], late: Offsets
+) -> Iterator[dict[str, Any]]:
+    """Make an error of clocks found to differ after a network took views for synchronised."""
+    wrong = [
+        f"{view.camera.name} = {seconds:.3f}"
+        for view, seconds in zip(views, late.seconds.tolist(), strict=True)
+        if view.offset is None and seconds
+    ]
+    if wrong:
+        yield {
+            "video_id": session_id,
+            "uri": uri,
+            "clip_id": "",
+            "stage": "triangulate",
+            "kind": "offset",
+            "message": "clocks were found to differ after the network had placed joints as if they "
+            f"did not; write offsets = {{ {', '.join(wrong)} }} into the file of sessions, and "
+            "index to another folder",
+            "attempts": 1,
+            "traceback": "",
+        }
 
 
 def _described(
