@@ -85,6 +85,14 @@ def test_only_the_tables_wanted_and_whose_they_are_get_rows(choice, tables):
     assert written(build(choice)) == tables
 
 
+def test_whom_only_actions_are_wanted_of_are_looked_at_in_windows_only():
+    for tables, joints in (((), True), (("actions",), False), (("actions", "joints3d"), True)):
+        (stage,) = (s for s in build(Choice("multitask", tables=tables)) if s.name == "multitask")
+        assert stage.identity["joints"] is joints
+        assert ("pa17_joints" in stage.writes) is (tables == ())
+        assert "ntu_scores" in stage.writes
+
+
 def test_fewer_tables_are_another_output():
     assert build(Choice())[1].identity != build(Choice(tables=("people",)))[1].identity
 

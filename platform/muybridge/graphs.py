@@ -160,8 +160,10 @@ def multitask(choice: Choice) -> Graph:
     """See people, their tracks, joints and actions with SPNet, and what finds people sees."""
     from muybridge.stages import multitask as stage
 
+    joints = not choice.tables or bool({"keypoints", "joints3d"}.intersection(choice.tables))
     said = _said(window=choice.window, stride=choice.stride, precision=choice.precision)
-    reading = stage.multitask(choice.model or SPNET[0], choice.weights, stage.Options(**said))
+    options = stage.Options(**said, joints=joints)
+    reading = stage.multitask(choice.model or SPNET[0], choice.weights, options)
     return (*lifting((decode(), _finding(choice))), reading)
 
 

@@ -134,6 +134,27 @@ def test_each_crop_is_looked_at_once_however_many_windows_overlap(
     assert max(looked) == 5
 
 
+def test_where_no_joints_are_wanted_only_moments_of_windows_are_looked_at(
+    predictor, model, official, clip, done, monkeypatch
+):
+    looked = list[int]()
+    look = predictor.look
+
+    def counting(crops: np.ndarray) -> Any:
+        looked.append(len(crops))
+        return look(crops)
+
+    monkeypatch.setattr(predictor, "look", counting)
+    often = {**clip, "times": clip["times"] / 4}  # sixteen frames a second
+    options = Options(batch=5, joints=False)
+    made, whole = (read(predictor, model, often, each) for each in (options, OPTIONS))
+    people = len(clip["person_frame"])
+    assert sum(looked) - people < 0.5 * people
+    assert list(made) == [KINDS[model].scores]
+    assert made[KINDS[model].scores] == pytest.approx(whole[KINDS[model].scores], abs=1e-4)
+    assert multitask(model, official(model), options).writes == (KINDS[model].scores,)
+
+
 def test_people_are_read_apart(predictor, model, clip, done):
     for track in (0, 1):
         mine = clip["person_track"] == track

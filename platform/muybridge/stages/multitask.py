@@ -61,13 +61,15 @@ KINDS = {  # taught on every eighth frame, and on every sixth, of 30 a second
 class Options:
     """Say how to look: ``window`` moments are judged together, ``stride`` from one to the next.
 
-    ``batch`` crops go through the network at a time.
+    ``batch`` crops go through the network at a time. Where no ``joints`` are wanted, only people at
+    those moments are looked at.
     """
 
     window: int = 8
     stride: int = 2
     precision: Precision = "float32"
     batch: int = 32
+    joints: bool = True
 
 
 def multitask(
@@ -83,7 +85,7 @@ def multitask(
         name="multitask",
         load=lambda: running(load(model, given, options), kind, options),
         reads=(*READS, *FOUND),
-        writes=kind.writes,
+        writes=kind.writes if options.joints else (kind.scores,),
         missing=lambda: weights.missing(model, given),
         identity={**weights.identity(model, given), **asdict(options)},
     )
@@ -105,12 +107,14 @@ def read(predictor: Predictor, kind: Kind, clip: Clip, options: Options) -> dict
     tracks = list(windowed(clip, kind, options))
     wanted = np.unique(np.concatenate([np.empty(0, np.int64), *(t.clips.ravel() for t in tracks)]))
     boxes = squares(clip["person_box"].astype(float), MARGIN)
-    seen = looked(predictor, clip, boxes, wanted, options.batch)
+    some = np.arange(len(boxes)) if options.joints else wanted
+    seen = looked(predictor, clip, boxes, some, wanted, options.batch)
     scores = np.zeros((len(boxes), predictor.network.config.actions[0]), np.float32)
     for track in tracks:
         judged = predictor.judge(seen, np.searchsorted(wanted, track.clips))[0]
         scores[track.rows] = covered(track.spans, judged, len(track.rows))
-    return {**joints(seen.poses, boxes, kind), kind.scores: scores}
+    made = joints(seen.poses, boxes, kind) if options.joints else {}
+    return {**made, kind.scores: scores}
 
 
 @dataclass(frozen=True)
@@ -135,22 +139,28 @@ def windowed(clip: Clip, kind: Kind, options: Options) -> Iterator[Track]:
 
 
 def looked(
-    predictor: Predictor, clip: Clip, boxes: Floats, wanted: NDArray[np.int64], batch: int
+    predictor: Predictor,
+    clip: Clip,
+    boxes: Floats,
+    some: NDArray[np.int64],
+    wanted: NDArray[np.int64],
+    batch: int,
 ) -> Seen:
-    """Look at everybody, and keep of those ``wanted``, in rising order, what actions are judged by.
+    """Look at ``some`` people, and keep of those ``wanted`` what actions are judged by.
 
-    ``boxes`` (P, 4) are square.
+    Both are in rising order; ``boxes`` (P, 4) are square.
     """
     poses, glances = list[NDArray[np.float32]](), list[list[Glance]]()
-    cut = ((person, crop(picture, boxes[person])) for person, picture in in_pictures(clip, batch))
+    part = {**clip, "person_frame": clip["person_frame"][some]}
+    cut = ((some[at], crop(picture, boxes[some[at]])) for at, picture in in_pictures(part, batch))
     done = 0
-    while some := list(islice(cut, batch)):
-        seen = predictor.look(np.stack([each for _, each in some]))
-        kept = np.flatnonzero(np.isin([person for person, _ in some], wanted))
+    while batched := list(islice(cut, batch)):
+        seen = predictor.look(np.stack([each for _, each in batched]))
+        judged = np.flatnonzero(np.isin([person for person, _ in batched], wanted))
         poses.append(seen.poses)
-        glances.append([Glance(g.joints[kept], g.appearance[kept]) for g in seen.glances])
-        done += len(some)
-    found(clip, done)
+        glances.append([Glance(g.joints[judged], g.appearance[judged]) for g in seen.glances])
+        done += len(batched)
+    found(part, done)
     nobody = predictor.look(np.empty((0, SIDE, SIDE, 3), np.uint8))
     blocks = zip(nobody.glances, *glances, strict=True)
     return Seen(np.concatenate([nobody.poses, *poses]), [joined(block) for block in blocks])
