@@ -109,6 +109,7 @@ COLUMNS: dict[str, Column] = {
 
 NUMPY = {"frames": "uint8", "bytes": "object"}  # the types of columns that numpy names otherwise
 ERROR = ("error", "error_stage", "error_kind", "error_attempts", "error_traceback")
+PLACING = tuple(name for name in COLUMNS if name.startswith("placed_"))
 GIVEN = tuple(COLUMNS)[: tuple(COLUMNS).index("times") + 1]
 
 

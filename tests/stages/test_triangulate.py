@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from muybridge import graphs
-from muybridge.columns import check
+from muybridge.columns import PLACING, check
 from muybridge.geometry.cameras import Camera
 from muybridge.geometry.skeletons import BLAZEPOSE33
 from muybridge.geometry.triangulation import triangulate as placed
@@ -24,7 +24,6 @@ from muybridge.models.triangulation.predict import (
 from muybridge.run import local, planning, sessions
 from muybridge.stages import triangulate
 from muybridge.store import tables
-from muybridge.store.tables import PLACING
 from muybridge.video.frames import DecodedFrames
 from muybridge.video.process import Decoder
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muybridge import weights
-from muybridge.columns import Clip, empty
+from muybridge.columns import PLACING, Clip, empty
 from muybridge.geometry.cameras import Camera, skywards
 from muybridge.geometry.skeletons import H36M17, SKELETONS, Skeleton
 from muybridge.graph import Run, Stage
@@ -33,7 +33,6 @@ from muybridge.models.triangulation.predict import (
 from muybridge.stages.decode import READS
 from muybridge.stages.detect import device
 from muybridge.stages.lift import SOURCES
-from muybridge.store.tables import PLACING
 from muybridge.tracking.link import in_core
 from muybridge.tracking.world import Matched, Sighted, matched, named, placed
 from muybridge.video.frames import Frames

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from muybridge.columns import Clip
+from muybridge.columns import PLACING, Clip
 
 VERSION = "5"
 ROW_GROUP = 65_536
@@ -201,10 +201,6 @@ DOING = (
     ("multitask", "ntu60", "ntu_scores"),
 )
 WATCHED = ("kinetics_model", "kinetics_frame", "kinetics_track", "kinetics_scores")
-PLACING = (
-    "placed_moment", "placed_view", "placed_person", "placed_joints3d", "placed_spread",
-    "placed_error", "placed_views",
-)  # fmt: skip
 LOOKED = ("frame_seen",)
 SEEN = ("person_frame", "person_track", "person_score", "person_box")
 SURFACE = ("densepose_model", "densepose_box", "densepose_parts", "densepose_uv")
