@@ -127,8 +127,7 @@ def densepose(choice: Choice) -> Graph:
 
     model, options = choice.model or DENSEPOSE, Options(**_looking(choice))
     detector = choice.detector or model
-    asked = not choice.tables or "densepose" in choice.tables
-    if asked and detector == model and options.every == 1:
+    if _asked(choice, "densepose") and detector == model and options.every == 1:
         return (decode(), read(model, choice.weights, options))
     found = find(detector, choice.weights, options)
     return lifting((decode(), found, read(model, choice.weights, options, own=False)))
@@ -150,7 +149,7 @@ def vibe(choice: Choice) -> Graph:
     else:
         looking = detect.Options(**_looking(choice), before=vibe.CONTEXT)
         found = detect.detect(choice.detector, choice.weights, looking)
-    joints = next((column for column in LIFTED if column in found.writes), "")
+    joints = _joints(found)
     model, body = choice.model or VIBE[0], choice.body or BODIES[0]
     read = vibe.vibe(model, body, choice.weights, vibe.Options(**said), joints)
     return (*lifting((decode(), found)), read)
@@ -160,9 +159,8 @@ def multitask(choice: Choice) -> Graph:
     """See people, their tracks, joints and actions with SPNet, and what finds people sees."""
     from muybridge.stages import multitask as stage
 
-    joints = not choice.tables or bool({"keypoints", "joints3d"}.intersection(choice.tables))
     said = _said(window=choice.window, stride=choice.stride, precision=choice.precision)
-    options = stage.Options(**said, joints=joints)
+    options = stage.Options(**said, joints=_asked(choice, "keypoints", "joints3d"))
     reading = stage.multitask(choice.model or SPNET[0], choice.weights, options)
     return (*lifting((decode(), _finding(choice))), reading)
 
@@ -181,10 +179,15 @@ def triangulation(choice: Choice) -> Graph:
     from muybridge.stages import triangulate as stage
 
     found = _finding(choice)
-    joints = next((column for column in LIFTED if column in found.writes), "")
+    joints = _joints(found)
     options = stage.Options(**_said(precision=choice.precision))
     placing = stage.triangulate(choice.model or TRIANGULATION[0], choice.weights, options, joints)
     return (*lifting((decode(), found)), placing)
+
+
+def _joints(found: Stage) -> str:
+    """Name the column of joints that a stage sees in the picture; none is ""."""
+    return next((column for column in LIFTED if column in found.writes), "")
 
 
 def _finding(choice: Choice) -> Stage:
@@ -320,11 +323,16 @@ def _made(choice: Choice) -> Graph:
     return graph
 
 
+def _asked(choice: Choice, *tables: str) -> bool:
+    """Tell whether any of some tables is wanted."""
+    return not choice.tables or not set(tables).isdisjoint(choice.tables)
+
+
 def _two(choice: Choice) -> tuple[str, ...]:
     """Name the weights that read surfaces, if any are wanted, and those that find people."""
     model = choice.model or DENSEPOSE
-    asked = not choice.tables or "densepose" in choice.tables
-    return tuple(dict.fromkeys([*([model] if asked else []), choice.detector or model]))
+    asked = [model] if _asked(choice, "densepose") else []
+    return tuple(dict.fromkeys([*asked, choice.detector or model]))
 
 
 def _three(choice: Choice) -> tuple[str, ...]:
@@ -332,15 +340,14 @@ def _three(choice: Choice) -> tuple[str, ...]:
     from muybridge.stages.vibe import files
 
     read = files(choice.model or VIBE[0], choice.body or BODIES[0])
-    asked = not choice.tables or "bodies" in choice.tables
+    asked = _asked(choice, "bodies")
     return (*(read if asked else ()), *([choice.detector] if choice.detector else []))
 
 
 def _beside(choice: Choice, model: str, *tables: str) -> tuple[str, ...]:
     """Name the weights that some tables need, and those that find people if not BlazePose's."""
-    asked = not choice.tables or set(tables).intersection(choice.tables)
     return (
-        *([choice.model or model] if asked else []),
+        *([choice.model or model] if _asked(choice, *tables) else []),
         *([choice.detector] if choice.detector else []),
     )
 

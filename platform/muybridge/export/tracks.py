@@ -17,10 +17,10 @@ from muybridge.errors import InputError, listed
 from muybridge.render.rows import find, known, upright
 from muybridge.store.ledger import MANIFEST
 from muybridge.store.query import Output
-from muybridge.store.tables import SYSTEMS
+from muybridge.store.tables import LEARNED, SYSTEMS
 
 # which is taken by itself first: what only a wish for it can have written
-ORDER = tuple(dict.fromkeys(["triangulation", *(system for _, system, *_ in SYSTEMS)]))
+ORDER = tuple(dict.fromkeys([LEARNED, *(system for _, system, *_ in SYSTEMS)]))
 MOST = 20  # lines in a message
 FILLED_BY = {  # a graph that fills a table
     "bodies": "vibe",

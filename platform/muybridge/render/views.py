@@ -32,6 +32,7 @@ from muybridge.render.sound import begins
 from muybridge.store import query
 from muybridge.store.inputs import locate
 from muybridge.store.query import Output
+from muybridge.store.tables import LEARNED
 from muybridge.video.process import Decoder
 
 Array = NDArray[np.float64]
@@ -41,7 +42,6 @@ LARGEST = (1920, 1080)  # pixels of the movie
 ASIDE = 0.75  # of the movie's height is the width of the picture in space
 GROUND: Colour = (30, 34, 43)
 GRID: Colour = (110, 120, 142)
-LEARNED = "triangulation"  # the system that is drawn before others
 TURN = 12.0  # seconds in which the camera in space goes round once
 ABOVE = np.radians(12)  # how far it looks down
 AWAY = 4.0  # how far off it is, in times of how far people reach from their middle

@@ -55,12 +55,6 @@ def apply(
     }
 
 
-def bare(clip: Clip) -> Clip:
-    """Leave a session's clip without its views' frames, which are decoded to be sent elsewhere."""
-    views = [{n: v for n, v in view.items() if n != "frames"} for view in clip["views"]]
-    return {**clip, "views": views}
-
-
 def main(job: Path) -> None:
     """Do what ``apply`` wrote into the file and leave the answer beside it."""
     stages, given, drop, clip = pickle.loads(job.read_bytes())

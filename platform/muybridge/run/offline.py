@@ -146,8 +146,9 @@ class Worker:
     def _as_one(self, clip: Clip, died: int, spent: Spent) -> Clip:
         if not died:
             return through(self._together, [clip], spent)[0]
-        bare = isolated.bare(clip)
-        done = isolated.apply(self._across, self._written, self._drop, bare, died, MOST)
+        bare = [{n: v for n, v in view.items() if n != "frames"} for view in clip["views"]]
+        (sent,) = gathered([clip], bare)  # frames would all be decoded to be sent
+        done = isolated.apply(self._across, self._written, self._drop, sent, died, MOST)
         return {**done, "views": clip["views"]}
 
     def _close(self, clip: Clip, spent: Spent) -> Mapping[str, Any]:

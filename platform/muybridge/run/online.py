@@ -25,7 +25,7 @@ from typing import Any
 
 from muybridge.columns import GIVEN
 from muybridge.errors import InputError
-from muybridge.graph import Graph, divided, ready
+from muybridge.graph import Graph, ready
 from muybridge.run import api
 from muybridge.run.cluster import cluster, workers
 from muybridge.run.core import Core
@@ -102,7 +102,9 @@ def build(
         for name, (pool, stages), held in zip(names, grouped, columns(grouped, GIVEN), strict=True)
     ]
     largest, first = grouped[0][0].largest or grouped[0][0].smallest, grouped[0][1]
-    across = [name for name, (_, some) in zip(names, grouped, strict=True) if divided(some, ())[1]]
+    across = [
+        name for name, (_, some) in zip(names, grouped, strict=True) if any(s.across for s in some)
+    ]
     app = partial(face, names, across, api_key, limits, 2 * most_clips(first) * largest)
     return ray_serve.deployment(
         ray_serve.ingress(lambda: app())(),

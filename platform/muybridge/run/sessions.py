@@ -37,6 +37,7 @@ from muybridge.geometry.cameras import Camera
 from muybridge.store.inputs import Input, fingerprint, inputs, video_id
 from muybridge.store.objects import at
 from muybridge.store.plan import PlannedVideo
+from muybridge.tracking.segments import TICK
 from muybridge.video import calibration
 from muybridge.video.clips import CONTEXT_S, Span, chosen, cut, filled
 from muybridge.video.probe import VideoIndex
@@ -316,7 +317,7 @@ def clips(planned: PlannedVideo) -> Iterator[Mapping[str, Any]]:
         view["video_id"]: {
             "camera": view["camera"],
             "position": number,
-            "late": (view["offset"] or 0.0) - (good[0]["offset"] or 0.0),
+            "late": _late(view, good[0]),
         }
         for number, view in enumerate(good)
     }
@@ -349,12 +350,16 @@ def _view(session: Session, view: View, found: VideoIndex | VideoError) -> dict[
     return {**known, "info": found.info(), "camera": camera.written()}
 
 
+def _late(view: Mapping[str, Any], first: Mapping[str, Any]) -> float:
+    """Say what is added to a view's times to have them on the first one's clock, if known."""
+    return (view["offset"] or 0.0) - (first["offset"] or 0.0)
+
+
 def _clips(
     session: Session, good: Sequence[tuple[dict[str, Any], VideoIndex]], fps: float | None
 ) -> list[dict[str, Any]]:
     first = good[0][1]
-    shift = [(view["offset"] or 0.0) - (good[0][0]["offset"] or 0.0) for view, _ in good]
-    times = [index.times + late for (_, index), late in zip(good, shift, strict=True)]
+    times = [index.times + _late(view, good[0][0]) for view, index in good]
     cuts = cut(first.pts, first.keyframes, first.time_base)
     edges = first.times[[span.core_start for span in cuts[1:]]]
     looked = chosen(first, fps)
@@ -394,9 +399,6 @@ def _spans(times: NDArray[np.float64], edges: NDArray[np.float64]) -> list[Span 
         else None
         for first, last in pairwise(bounds)
     ]
-
-
-TICK = 1e-6  # seconds that are nothing
 
 
 def _nearest(

@@ -155,10 +155,11 @@ def _learned(session_id: str, placed: pa.Table) -> pa.Table:
     keys = zip(*(placed[name].to_pylist() for name in ("moment", "track_id")), strict=True)
     first = {key: number for number, key in reversed(list(enumerate(keys)))}
     rows = placed.take(pa.array(sorted(first.values()), pa.int64()))
-    columns = {name: rows[name] for name in tables.SCHEMAS["joints3d"].names}
+    schema = tables.SCHEMAS["joints3d"]
+    columns = {name: rows[name] for name in schema.names}
     columns["video_id"] = pa.repeat(session_id, len(rows))
     columns |= {"frame": rows["moment"], "time_s": rows["moment_s"]}
-    return tables.filled("joints3d", columns, len(rows))
+    return pa.table(columns, schema)
 
 
 def _late(

@@ -34,6 +34,7 @@ from muybridge.stages.decode import READS
 from muybridge.stages.detect import device
 from muybridge.stages.lift import SOURCES
 from muybridge.tracking.link import in_core
+from muybridge.tracking.segments import TICK
 from muybridge.tracking.world import Matched, Sighted, matched, named, placed
 from muybridge.video.frames import Frames
 from muybridge.video.process import Decoder
@@ -44,7 +45,6 @@ Picture = NDArray[np.uint8]
 
 FOUND = ("core", "person_frame", "person_track", "person_box")
 CHUNK = 4  # pictures of a view that are decoded at a time
-TICK = 1e-6  # seconds that are nothing
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,11 @@ class Together:
     people: Ids
     rows: Ids
 
+    @property
+    def views(self) -> NDArray[np.bool_]:
+        """Tell which views (V,) show somebody."""
+        return (self.rows >= 0).any(0)
+
     def of(self, which: NDArray[np.bool_]) -> Together:
         """Keep what some views (V,) show, and whom two of them do."""
         rows = np.where(which, self.rows, -1)
@@ -158,8 +163,8 @@ def place(predictor: Predictor, decoder: Decoder, clip: Clip, source: str) -> di
         ]
         for shown in moments:
             pictures = [
-                next(reel) if (rows >= 0).any() else None
-                for reel, rows in zip(reels, shown.rows.T, strict=True)
+                next(reel) if wanted else None
+                for reel, wanted in zip(reels, shown.views, strict=True)
             ]
             there = [number for number, picture in enumerate(pictures) if picture is not None]
             seen = shown.of(np.isin(np.arange(len(views)), there))
@@ -207,7 +212,7 @@ def _together(views: Sequence[View], who: Matched, times: Floats) -> Iterator[To
 def _wanted(views: Sequence[View], moments: Sequence[Together]) -> Iterator[Ids]:
     """Say of each view which rows of its frames are to be shown, moment by moment."""
     for number, view in enumerate(views):
-        at = [each.moment for each in moments if (each.rows[:, number] >= 0).any()]
+        at = [each.moment for each in moments if each.views[number]]
         yield view.near[at]
 
 

@@ -201,6 +201,7 @@ DOING = (
     ("multitask", "ntu60", "ntu_scores"),
 )
 WATCHED = ("kinetics_model", "kinetics_frame", "kinetics_track", "kinetics_scores")
+LEARNED = "triangulation"  # the system that places joints in the world by a network
 LOOKED = ("frame_seen",)
 SEEN = ("person_frame", "person_track", "person_score", "person_box")
 SURFACE = ("densepose_model", "densepose_box", "densepose_parts", "densepose_uv")
@@ -213,11 +214,10 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "videos": LOOKED,
     "sessions": (),
     "people": SEEN,
-    "keypoints": tuple(column for table, _, _, column, *_ in SYSTEMS if table == "keypoints"),
-    "joints3d": (
-        *(column for table, _, _, column, *_ in SYSTEMS if table == "joints3d"),
-        *PLACING,
-    ),
+    **{
+        name: (*(column for table, _, _, column, *_ in SYSTEMS if table == name), *more)
+        for name, more in (("keypoints", ()), ("joints3d", PLACING))
+    },
     "densepose": SURFACE,
     "bodies": BODY,
     "actions": (*(column for *_, column in DOING), *WATCHED),
@@ -249,8 +249,8 @@ MOMENTS = pa.schema(  # of a clip's staged rows: what people may be doing, of wh
 )
 
 
-PLACED = pa.schema(  # of a session's clip: joints in the world, under the number that a view gives
-    [  # the person; the moment is the first view's frame
+PLACED = pa.schema(  # of a session's clip: joints in the world, of whom a view's row tells; the
+    [  # moment is the first view's frame
         *SCHEMAS["joints3d"],
         ("moment", SCHEMAS["people"].field("frame").type),
         ("moment_s", SCHEMAS["people"].field("time_s").type),
@@ -443,24 +443,25 @@ def _watched(clip: Clip) -> pa.Table:
 
 def _placed(clip: Clip) -> pa.Table:
     """Lay the joints in the world beside the row of a view's people that they belong to."""
-    views = clip["views"]
-    rows = list(zip(clip["placed_view"].tolist(), clip["placed_person"].tolist(), strict=True))
-    at = [views[view]["person_frame"][person] for view, person in rows]
-    named = list(zip(rows, at, strict=True))
-    joints, count = clip["placed_joints3d"], len(rows)
-    constant = {"system": "triangulation", "skeleton": "h36m17", "space": "world"}
+    first, joints = clip["views"][0], clip["placed_joints3d"]
+    views = [clip["views"][number] for number in clip["placed_view"]]
+    rows = [
+        (view, person, view["person_frame"][person])
+        for view, person in zip(views, clip["placed_person"], strict=True)
+    ]
+    constant = {"system": LEARNED, "skeleton": "h36m17", "space": "world"}
     columns: dict[str, Any] = {
-        "video_id": [views[view]["video_id"] for view, _ in rows],
-        "frame": [views[view]["frame_index"][frame] for (view, _), frame in named],
-        "time_s": [views[view]["times"][frame] for (view, _), frame in named],
-        "track_id": [views[view]["person_track"][person] for view, person in rows],
-        **{name: pa.repeat(value, count) for name, value in constant.items()},
+        "video_id": [view["video_id"] for view in views],
+        "frame": [view["frame_index"][frame] for view, _, frame in rows],
+        "time_s": [view["times"][frame] for view, _, frame in rows],
+        "track_id": [view["person_track"][person] for view, person, _ in rows],
+        **{name: pa.repeat(value, len(rows)) for name, value in constant.items()},
         **{value: lists(joints[..., i]) for i, value in enumerate(("x", "y", "z", "score"))},
         "spread": lists(clip["placed_spread"]),
         "error": lists(clip["placed_error"]),
         "views": lists(clip["placed_views"]),
-        "moment": views[0]["frame_index"][clip["placed_moment"]],
-        "moment_s": views[0]["times"][clip["placed_moment"]],
+        "moment": first["frame_index"][clip["placed_moment"]],
+        "moment_s": first["times"][clip["placed_moment"]],
     }
     return pa.table({name: columns[name] for name in PLACED.names}, PLACED)
 
