@@ -109,13 +109,20 @@ def test_a_surprise_is_tried_three_times_and_told_with_its_traceback(cluster):
     assert "ZeroDivisionError: by chance" in out["error_traceback"]
 
 
-@pytest.mark.ray
-def test_a_clip_that_kills_its_workers_is_quarantined_and_the_rest_goes_on(cluster, tmp_path):
-    def deaths(clip, pool):
+@pytest.fixture
+def deaths(tmp_path):
+    """Count in files how often each clip was taken up before."""
+
+    def count(clip, pool):
         with open(tmp_path / clip["clip_id"], "a") as marks:
             marks.write("x")
         return os.path.getsize(tmp_path / clip["clip_id"]) - 1
 
+    return count
+
+
+@pytest.mark.ray
+def test_a_clip_that_kills_its_workers_is_quarantined_and_the_rest_goes_on(cluster, deaths):
     clips = [clip("good", 1), clip("deadly", 2), clip("good", 3)]
     found = {out["clip_id"]: out for out in run_offline(cluster, clips, deaths=deaths)}
     assert [found[name]["error"] for name in ("good1", "good3")] == ["", ""]
@@ -142,14 +149,7 @@ def test_what_works_across_views_comes_last_and_sees_no_single_video(cluster, po
     ("uri", "kind", "attempts"),
     [("odd together", "ZeroDivisionError", 3), ("deadly together", "quarantined", 3)],
 )
-def test_what_fails_across_views_leaves_the_views_as_they_are(
-    cluster, tmp_path, uri, kind, attempts
-):
-    def deaths(clip, pool):
-        with open(tmp_path / clip["clip_id"], "a") as marks:
-            marks.write("x")
-        return os.path.getsize(tmp_path / clip["clip_id"]) - 1
-
+def test_what_fails_across_views_leaves_the_views_as_they_are(cluster, deaths, uri, kind, attempts):
     clips = [session(uri, "good", "bad"), session("both", "good", "good")]
     found = {out["uri"]: out for out in run_offline(cluster, clips, deaths=deaths)}
     assert found["both"]["placed_view"].tolist() == [0, 1]

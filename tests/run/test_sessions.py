@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-import torch
 
 import muybridge
 from muybridge import graphs
@@ -31,7 +30,7 @@ from muybridge.tracking.offsets import Offsets
 from muybridge.video.probe import VideoIndex
 from muybridge.video.process import Decoder
 
-from .ways import served
+from .ways import one_thread, served
 
 CAMERA = {
     "size": [640, 480],
@@ -294,6 +293,14 @@ def by_view(made, name):
     return sorted(rows, key=lambda row: [(row[key] is None, row[key]) for key in keys])
 
 
+def agree(got, want):
+    """See that all tables have the same rows, wherever the files were."""
+    for name in tables.SCHEMAS:
+        assert by_view(got, name) == [
+            {key: near(value) for key, value in row.items()} for row in by_view(want, name)
+        ], name
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.timeout(400)
@@ -303,10 +310,7 @@ def test_a_session_online_gives_the_rows_of_one_offline(balancing, answer, endpo
     got = {name: tables.table(name, rows) for name, rows in sent.json()["tables"].items()}
     want = {name: getattr(muybridge.open(str(answer)), name) for name in tables.SCHEMAS}
     assert got["joints3d"].num_rows
-    for name in tables.SCHEMAS:
-        assert by_view(got, name) == [
-            {key: near(value) for key, value in row.items()} for row in by_view(want, name)
-        ], name
+    agree(got, want)
 
 
 @pytest.mark.ray
@@ -315,12 +319,9 @@ def test_a_session_online_gives_the_rows_of_one_offline(balancing, answer, endpo
 @pytest.mark.timeout(600)
 def test_a_network_across_views_gives_the_same_rows_in_every_way(balancing, official, tmp_path):
     choice = graphs.Choice("triangulation", weights=official("human36m_alg_10-04-2019"))
-    graph, threads = graphs.build(choice), torch.get_num_threads()
-    torch.set_num_threads(1)  # as in Ray's workers
-    try:
+    graph = graphs.build(choice)
+    with one_thread():
         want = in_one_process(balancing, graph, fps=1)
-    finally:
-        torch.set_num_threads(threads)
     index.index([], str(tmp_path), graph, sessions=[str(balancing)], fps=1)
     offline = {name: getattr(muybridge.open(str(tmp_path)), name) for name in tables.SCHEMAS}
     with served("--graph=triangulation", f"--weights={choice.weights}") as url:
@@ -334,10 +335,7 @@ def test_a_network_across_views_gives_the_same_rows_in_every_way(balancing, offi
     assert 0b1111 in [max(row["views"]) for row in learned]
     assert not offline["errors"].num_rows
     for got in (offline, online):
-        for name in tables.SCHEMAS:
-            assert by_view(got, name) == [
-                {key: near(value) for key, value in row.items()} for row in by_view(want, name)
-            ], name
+        agree(got, want)
 
 
 def two_views(offset: float | None) -> list[View]:

@@ -32,7 +32,7 @@ from muybridge.store import tables
 from muybridge.store.inputs import inputs
 from muybridge.video.process import Decoder
 
-from .ways import near, served
+from .ways import near, one_thread, served
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.golden, pytest.mark.timeout(600)]
 Tables = dict[str, pa.Table]
@@ -118,14 +118,10 @@ def answers(
     choice = CHOICES[request.param]
     name = choice.detector or choice.model or DENSEPOSE
     given = replace(choice, weights=weights(choice, official))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as in Ray's workers: with more, sums come out otherwise
-    try:
+    with one_thread():
         if choice.graph != "openpose":
             given = replace(given, min_score=confident(planned(video), choice.size, name))
         one = in_one_process(video, given)
-    finally:
-        torch.set_num_threads(threads)
     out = tmp_path_factory.mktemp(request.param)
     return {"local": one, "offline": offline(video, given, out), "online": endpoint(video, given)}
 

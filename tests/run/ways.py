@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import torch
 
 from muybridge.run.online import unused_port
 
@@ -27,6 +28,17 @@ def served(*options: str) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             server.send_signal(signal.SIGINT)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute as Ray's workers do: with more threads, sums come out otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def near(field: pa.Field, values: list[Any], apart: float) -> list[Any]:

@@ -118,33 +118,29 @@ def test_joints_in_space_are_about_the_hips_as_the_picture_shows_them(model, don
         assert one == pytest.approx(scale * other, abs=1e-3)
 
 
-def test_each_crop_is_looked_at_once_however_many_windows_overlap(
-    predictor, model, clip, monkeypatch
-):
-    looked = list[int]()
+@pytest.fixture
+def looked(predictor, monkeypatch) -> list[int]:
+    """How many crops the network looks at, each time it does."""
+    counts = list[int]()
     look = predictor.look
 
     def counting(crops: np.ndarray) -> Any:
-        looked.append(len(crops))
+        counts.append(len(crops))
         return look(crops)
 
     monkeypatch.setattr(predictor, "look", counting)
+    return counts
+
+
+def test_each_crop_is_looked_at_once_however_many_windows_overlap(predictor, model, clip, looked):
     read(predictor, model, clip, Options(stride=1, batch=5))
     assert sum(looked) == len(clip["person_frame"])
     assert max(looked) == 5
 
 
 def test_where_no_joints_are_wanted_only_moments_of_windows_are_looked_at(
-    predictor, model, official, clip, done, monkeypatch
+    predictor, model, official, clip, looked
 ):
-    looked = list[int]()
-    look = predictor.look
-
-    def counting(crops: np.ndarray) -> Any:
-        looked.append(len(crops))
-        return look(crops)
-
-    monkeypatch.setattr(predictor, "look", counting)
     often = {**clip, "times": clip["times"] / 4}  # sixteen frames a second
     options = Options(batch=5, joints=False)
     made, whole = (read(predictor, model, often, each) for each in (options, OPTIONS))
