@@ -12,6 +12,7 @@ FILES = sorted(SOURCES.rglob("*.py"))
 # fmt: off
 MAY_USE = {
     "errors": (),
+    "retry": ("errors",),
     "columns": ("errors",),
     "labels": (),
     "convolutions": (),
@@ -25,7 +26,7 @@ MAY_USE = {
     "weights": ("checkpoints", "download", "errors", "models", "published"),
     "video": ("columns", "errors", "geometry"),
     "tracking": ("columns", "errors", "geometry"),
-    "store": ("columns", "errors"),
+    "store": ("columns", "errors", "retry"),
     "stages": ("columns", "errors", "geometry", "graph", "models", "tracking", "video", "weights"),
     "graphs": ("columns", "errors", "graph", "models", "published", "stages", "store", "weights"),
     "web": ("errors",),
@@ -36,7 +37,8 @@ MAY_USE = {
         *("run", "store", "video"),
     ),
     "run": (
-        *("columns", "errors", "geometry", "graph", "labels", "store", "tracking", "video", "web"),
+        *("columns", "errors", "geometry", "graph", "labels", "retry", "store", "tracking"),
+        *("video", "web"),
     ),
 }
 # fmt: on
@@ -56,6 +58,8 @@ DOORS = {
     "decord": {"video"},
     "av": {"video", "render", "demo"},
     "boto3": {"store"},
+    "requests": {"video"},
+    "tenacity": {"retry"},
     "duckdb": {"store"},
     "h5py": {"containers"},
     "ai_edge_litert": {"models"},

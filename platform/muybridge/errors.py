@@ -2,7 +2,78 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
+
+# Kinds of errors whose cause may be gone a moment later: retried within a run, and by the next one.
+# Every other kind is permanent: the same input fails in the same way.
+# fmt: off
+TRANSIENT = {
+    "unavailable": "a store, a server or a disk did not answer, or broke off",
+    "denied":      "access was refused; credentials expire and permissions change",
+    "missing":     "there is no such file, or its disk is not mounted",
+    "changed":     "the file was replaced while it was read, or since it was planned",
+    "timeout":     "the decoder gave no sign of life",
+    "crashed":     "the decoder's process died",
+    "memory":      "memory ran out",
+}
+PERMANENT = {
+    "unreadable":  "not a video, or its container is broken",
+    "codec":       "no decoder for its codec is known",
+    "no_video":    "it holds no video stream",
+    "empty":       "its video stream holds no frame",
+    "damaged":     "frames cannot be decoded",
+    "views":       "a session has fewer than two views that can be read",
+    "calibration": "a view's pictures do not fit its calibration",
+    "offset":      "clocks of a session were found to differ too late",
+    "clip":        "a stage cannot work on what the clip holds",
+    "quarantined": "several processes died over the clip",
+}
+# fmt: on
+OUTAGE = ("unavailable", "denied", "missing")  # of a store or a disk: what waiting may mend
+NOT_ANSWERING = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EIO", "ESTALE", "ENOTCONN", "ENODEV", "ENXIO", "EREMOTEIO", "EHOSTDOWN", "EHOSTUNREACH"),
+        *("ENETDOWN", "ENETUNREACH", "ENETRESET", "EAGAIN", "EBUSY", "EMFILE", "ENFILE", "ENOBUFS"),
+    )
+    if hasattr(errno, name)
+)
+
+
+def is_transient(kind: str) -> bool:
+    """Tell whether an error of this kind may be gone later; a surprise in our code is permanent."""
+    return kind in TRANSIENT
+
+
+def kind_of(error: BaseException) -> str:
+    """Give the kind of any error: that of ours, a transient one, or the name of its class."""
+    if isinstance(error, MuybridgeError):
+        return error.kind
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
+        return "memory"
+    if isinstance(error, FileNotFoundError):
+        return "missing"
+    if isinstance(error, PermissionError):
+        return "denied"
+    if isinstance(error, (ConnectionError, TimeoutError)):
+        return "unavailable"
+    if isinstance(error, OSError) and error.errno in NOT_ANSWERING:
+        return "unavailable"
+    return type(error).__name__
+
+
+def http_kind(status: int) -> str:
+    """Give the kind of error that an HTTP status tells; "" for none."""
+    if status in (401, 403):
+        return "denied"
+    if status in (404, 410):
+        return "missing"
+    if status == 412:  # a precondition failed: it is another version by now
+        return "changed"
+    if status in (408, 425, 429) or status >= 500:
+        return "unavailable"
+    return "unreadable" if status >= 400 else ""
 
 
 class MuybridgeError(Exception):
@@ -23,10 +94,8 @@ class InputError(MuybridgeError):
 class VideoError(MuybridgeError):
     """Say that one video cannot be read, with its name and the cause.
 
-    ``kind`` is one of ``unreadable`` (not a video, cut off, unknown codec), ``no_video`` (no
-    picture stream), ``empty`` (no frame), ``missing`` (no such file), ``damaged`` (frames could not
-    be decoded), ``timeout`` (the decoder hung) and ``crashed`` (the decoder's process died). It
-    belongs to the stage ``decode``, though it shows only when a later one asks for frames.
+    ``kind`` is one of ``TRANSIENT`` or ``PERMANENT``. The error belongs to the stage ``decode``,
+    though it shows only when a later one asks for frames.
     """
 
     stage = "decode"
@@ -69,6 +138,17 @@ class OutputError(MuybridgeError):
     """Say that an output cannot be used: made by another graph, or not an output at all."""
 
     kind = "output"
+
+
+class StoreError(InputError):
+    """Say that a store of objects, or a disk, did not answer; ``kind`` is one of ``TRANSIENT``."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[type[StoreError], tuple[str, str]]:
+        return type(self), (self.kind, str(self))
 
 
 class LockedError(OutputError):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from muybridge.columns import COLUMNS, ERROR, Clip, check, empty
-from muybridge.errors import GraphError, MuybridgeError, listed
+from muybridge.errors import GraphError, MuybridgeError, kind_of, listed
 
 Run = Callable[[Sequence[Clip]], Sequence[Clip]]
 
@@ -160,7 +160,7 @@ def _failure(stage: Stage, error: Exception) -> Clip:
         **empty(stage.writes),
         "error": str(error) or type(error).__name__,
         "error_stage": getattr(error, "stage", stage.name),
-        "error_kind": error.kind if isinstance(error, MuybridgeError) else type(error).__name__,
+        "error_kind": kind_of(error),
         "error_attempts": 1,
         "error_traceback": "" if expected else traceback.format_exc(),
     }
