@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from muybridge.errors import InputError, listed
-from muybridge.store.objects import at
+from muybridge.store.objects import at, renew_credentials
 
 VIDEOS = (
     ".3g2 .3gp .asf .avi .f4v .flv .m2ts .m4a .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts"
@@ -65,8 +65,18 @@ def locate(uri: str, endpoint: str | None = None) -> str:
     return at(folder, endpoint).url(name)
 
 
-def fingerprint(item: Input) -> str:
-    """Say what a video holds: a hash of all of a file's bytes, size and tag of what is far away."""
+def relocate(uri: str, endpoint: str | None = None) -> str:
+    """Locate a video again after it could not be read: a URL is signed by credentials read anew."""
+    if uri.startswith("s3://"):
+        renew_credentials()
+    return locate(uri, endpoint)
+
+
+def fingerprint(item: Input, unreadable: bool = True) -> str:
+    """Say what a video holds: a hash of all of a file's bytes, size and tag of what is far away.
+
+    A file that cannot be read holds that error; with ``unreadable`` false OSError is raised.
+    """
     if "://" in item.uri or item.tag in ("directory", "missing"):
         return f"{item.size}-{item.tag}"
     digest = hashlib.blake2b(digest_size=16)
@@ -75,6 +85,8 @@ def fingerprint(item: Input) -> str:
             while piece := file.read(1 << 20):
                 digest.update(piece)
     except OSError as error:
+        if not unreadable:
+            raise
         return f"unreadable-{error.errno}"
     return digest.hexdigest()
 
@@ -163,9 +175,9 @@ def _manifest(uri: str, endpoint: str | None) -> Iterator[Input]:
         data = at(folder, endpoint).read(name)
     except FileNotFoundError:
         return
-    named = [_joined(folder, item) for item in _column(uri, data)]
+    uris = [_joined(folder, item) for item in _column(uri, data)]
     with ThreadPoolExecutor(16) as threads:
-        yield from threads.map(lambda item: _named(item, endpoint), named)
+        yield from threads.map(lambda item: _named(item, endpoint), uris)
 
 
 def _column(uri: str, data: bytes) -> list[str]:
