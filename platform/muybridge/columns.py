@@ -37,6 +37,8 @@ COLUMNS: dict[str, Column] = {
     "clip_id":     Column((), "str", "", "the clip, by its video, stream and span"),
     "uri":         Column((), "str", "", "where the video is, as the user named it"),
     "source":      Column((), "str", "", "what to open to read it: a local path or a URL"),
+    "size":        Column((), "int", "bytes", "of the file when it was planned"),
+    "tag":         Column((), "str", "", "changes when the file is written; \"\" if not known"),
     "stream":      Column((), "int", "", "index of the picture stream in the container"),
     "decoder":     Column((), "str", "", "decord or pyav"),
     "width":       Column((), "int", "pixels", "of a frame as shown, after rotation"),

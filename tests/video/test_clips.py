@@ -18,7 +18,7 @@ def index(pts: np.ndarray, keyframes: np.ndarray, time_base: Fraction = MILLIS) 
     return VideoIndex(
         source="a.mp4", stream=0, container="mp4", codec="h264", width=4, height=2, rotation=0,
         time_base=time_base, pts=pts, keyframes=keyframes, fps=10.0, has_audio=False,
-        decoder="pyav",
+        plain=False,
     )  # fmt: skip
 
 

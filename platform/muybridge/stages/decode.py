@@ -9,7 +9,7 @@ from muybridge.graph import Run, Stage
 from muybridge.video.process import Decoder
 
 READS = (
-    "uri", "source", "stream", "decoder", "width", "height", "rotation",
+    "uri", "source", "size", "tag", "stream", "decoder", "width", "height", "rotation",
     "frame_index", "pts", "times",
 )  # fmt: skip
 

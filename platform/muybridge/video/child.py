@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muybridge.columns import Clip
-from muybridge.errors import VideoError
+from muybridge.errors import VideoError, is_transient, kind_of
 from muybridge.video.container import named
 from muybridge.video.decode import Reader
 from muybridge.video.memory import Memory
@@ -108,8 +108,9 @@ def _answer(
     except (EOFError, ConnectionError):
         raise
     except Exception as error:  # a file can upset a decoder in more ways than can be listed
-        cause = f"{type(error).__name__}: {error}"
-        parent.send("failed", VideoError("damaged", named(source), cause))
+        cause, kind = f"{type(error).__name__}: {error}", kind_of(error)
+        kind = kind if is_transient(kind) else "damaged"
+        parent.send("failed", VideoError(kind, named(source), cause))
 
 
 def _fill(

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from muybridge.errors import InputError
 from muybridge.video.probe import VideoIndex
+
+DecoderName = Literal["pyav", "decord"]
 
 CORE_S = 8
 CONTEXT_S = 1
@@ -85,14 +87,19 @@ def sample(pts: NDArray[np.int64], time_base: Fraction, fps: float) -> NDArray[n
 
 
 def clips(
-    index: VideoIndex, uri: str, video_id: str, fps: float | None = None
+    index: VideoIndex,
+    uri: str,
+    video_id: str,
+    fps: float | None = None,
+    decoder: DecoderName = "pyav",
 ) -> list[dict[str, Any]]:
     """Make the given columns (``columns.GIVEN``) of each clip of a video.
 
-    With ``fps``, a clip holds sampled frames only, and one whose core has none is left out.
+    With ``fps``, a clip holds sampled frames only, and one whose core has none is left out. decord
+    decodes only where it is asked for and known to find the right frames.
     """
     spans, frames = cut(index.pts, index.keyframes, index.time_base), chosen(index, fps)
-    made = (filled(index, uri, video_id, span, frames) for span in spans)
+    made = (filled(index, uri, video_id, span, frames, decoder) for span in spans)
     return [clip for clip in made if clip]
 
 
@@ -104,7 +111,12 @@ def chosen(index: VideoIndex, fps: float | None) -> NDArray[np.int64]:
 
 
 def filled(
-    index: VideoIndex, uri: str, video_id: str, span: Span, wanted: NDArray[np.int64]
+    index: VideoIndex,
+    uri: str,
+    video_id: str,
+    span: Span,
+    wanted: NDArray[np.int64],
+    decoder: DecoderName = "pyav",
 ) -> dict[str, Any] | None:
     """Make the given columns of one clip with those of the ``wanted`` frames that are in its span.
 
@@ -120,7 +132,9 @@ def filled(
         "uri": uri,
         "source": index.source,
         "stream": index.stream,
-        "decoder": index.decoder,
+        "size": index.size,
+        "tag": index.tag,
+        "decoder": "decord" if decoder == "decord" and index.plain else "pyav",
         "width": index.width,
         "height": index.height,
         "rotation": index.rotation,

@@ -6,16 +6,24 @@ Packets are read, not decoded, but for those up to the first picture: the rotati
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
 from muybridge.errors import VideoError
-from muybridge.video.container import faults, is_url, named, open_container, picture_streams
+from muybridge.video.container import (
+    close,
+    faults,
+    is_url,
+    named,
+    open_container,
+    picture_streams,
+    version,
+)
 
 DECORD_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 DECORD_CODECS = ("h264", "hevc", "vp9")
@@ -31,7 +39,9 @@ class VideoIndex:
 
     ``width`` and ``height`` are those of a frame as shown: turned by ``rotation`` degrees
     counter-clockwise and with square pixels. ``pts`` (N,) are presentation timestamps in order,
-    ``keyframes`` (M,) frame numbers, ``origin`` the timestamp that counts as 0 s.
+    ``keyframes`` (M,) frame numbers, ``origin`` the timestamp that counts as 0 s. ``size`` (bytes)
+    and ``tag`` are those of the file that was read (``store.inputs.Input``). ``plain`` tells
+    whether decord is known to find the right frames in it.
     """
 
     source: str
@@ -46,8 +56,10 @@ class VideoIndex:
     keyframes: NDArray[np.int64]
     fps: float
     has_audio: bool
-    decoder: Literal["decord", "pyav"]
+    plain: bool
     origin: int = 0
+    size: int = 0
+    tag: str = ""
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -87,16 +99,27 @@ def _nothing() -> None:
 
 def probe(source: str, progress: Callable[[], None] = _nothing) -> VideoIndex:
     """Index a local path or URL, or raise VideoError; ``progress`` is called as packets go by."""
-    with open_container(source) as container, faults(source):
-        streams = picture_streams(container)
-        if not streams:
-            raise VideoError("no_video", named(source), "it holds no video stream")
-        stream = streams[0]
-        if stream.codec_context is None:
-            raise VideoError("unreadable", named(source), "no decoder for its codec is known")
-        stream.thread_count = 1
-        packets = _packets(container, stream, progress)
-        return _index(source, container, stream, packets)
+    container = open_container(source, progress)
+    try:
+        with faults(source):
+            return _probe(source, container, progress)
+    finally:
+        close(container)
+
+
+def _probe(source: str, container: Any, progress: Callable[[], None]) -> VideoIndex:
+    size, tag = version(container)
+    streams = picture_streams(container)
+    if not streams:
+        raise VideoError("no_video", named(source), "it holds no video stream")
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise VideoError("codec", named(source), "no decoder for its codec is known")
+    stream.thread_count = 1
+    packets = _packets(container, stream, progress)
+    if version(container) != (size, tag):
+        raise VideoError("changed", named(source), "it was written to while it was read")
+    return replace(_index(source, container, stream, packets), size=size, tag=tag)
 
 
 def _packets(container: Any, stream: Any, progress: Callable[[], None]) -> _Packets:
@@ -165,7 +188,7 @@ def _index(source: str, container: Any, stream: Any, packets: _Packets) -> Video
         keyframes=keyframes,
         fps=_fps(stream, pts),
         has_audio=bool(container.streams.audio),
-        decoder="decord" if plain and _short(keyframes, len(pts), width * height * 3) else "pyav",
+        plain=plain and _short(keyframes, len(pts), width * height * 3),
         origin=int(pts[0]) if container.format.name == "avi" else 0,
     )
 
