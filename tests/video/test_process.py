@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,6 +152,31 @@ def test_a_decoder_that_crashes_costs_its_file_only(decoder, awkward):
         list(chunks)
     assert caught.value.kind == "crashed"
     assert len(numbers(frames)) == 90
+
+
+def test_where_decord_takes_its_process_along_pyav_takes_over(decoder, awkward):
+    clip = clip_of(decoder, awkward["h264_bframes.mp4"].path)
+    frames = decoder.frames({**clip, "decoder": "decord"})
+    chunks = frames.chunks(2)
+    found = [int(row) for row in next(chunks)[0]]
+    for child in children():
+        os.kill(child, signal.SIGABRT)
+    found += [int(row) for rows, _ in chunks for row in rows]
+    assert found == list(range(90))
+
+
+def test_a_file_written_to_since_it_was_planned_is_not_decoded(decoder, awkward, tmp_path):
+    path = tmp_path / "a.mp4"
+    shutil.copy(awkward["h264_bframes.mp4"].path, path)
+    clip = clip_of(decoder, path)
+    for reader in ("pyav", "decord"):
+        assert len(numbers(decoder.frames({**clip, "decoder": reader}))) == 90
+    os.utime(path, (1, 1))
+    for reader in ("pyav", "decord"):
+        with pytest.raises(VideoError, match="since it was planned") as caught:
+            numbers(decoder.frames({**clip, "decoder": reader}))
+        assert caught.value.kind == "changed"
+    assert len(numbers(decoder.frames({**clip, "tag": ""}))) == 90  # nothing is known of it
 
 
 def test_children_end_with_their_decoder(awkward):

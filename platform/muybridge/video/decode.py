@@ -1,11 +1,10 @@
-"""Decode the frames of clips in this process: decord where the index says so, PyAV otherwise.
+"""Decode the frames of clips in this process: with PyAV, or with decord where the clip says so.
 
 A file that hangs or crashes its decoder takes the process along; ``process`` guards against that.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
@@ -69,19 +68,10 @@ class Reader:
     def _reader(
         self, kind: type[PyavReader] | type[DecordReader], clip: Clip
     ) -> PyavReader | DecordReader:
-        columns = (clip[name] for name in ("source", "stream", "width", "height", "rotation"))
-        key = (kind, *columns, _version(clip["source"]))
+        named = ("source", "size", "tag", "stream", "width", "height", "rotation")
+        key = (kind, *(clip[name] for name in named))
         if key != self._key:
             self.close()
             self._open, self._key = kind(clip, self._progress), key
         assert self._open is not None
         return self._open
-
-
-def _version(source: str) -> tuple[int, int]:
-    """Tell a file from another that was put in its place."""
-    try:
-        found = os.stat(source)
-    except OSError:
-        return 0, 0
-    return found.st_mtime_ns, found.st_size

@@ -73,7 +73,20 @@ class Decoder:
         self.close()
 
     def chunks(self, clip: Clip, size: int, start: int, stop: int) -> Iterator[Chunk]:
-        """Decode the clip's rows from ``start`` to ``stop``: what ``Frames.chunks`` hands out."""
+        """Decode the clip's rows from ``start`` to ``stop``: what ``Frames.chunks`` hands out.
+
+        PyAV takes over where decord takes the process along, or hangs.
+        """
+        try:
+            for rows, pictures in self._chunks(clip, size, start, stop):
+                yield rows, pictures
+                start = int(rows[-1]) + 1
+        except VideoError as error:
+            if clip["decoder"] != "decord" or error.kind not in ("crashed", "timeout"):
+                raise
+            yield from self._chunks({**clip, "decoder": "pyav"}, size, start, stop)
+
+    def _chunks(self, clip: Clip, size: int, start: int, stop: int) -> Iterator[Chunk]:
         picture = (clip["height"], clip["width"], 3)
         size = max(1, min(size, stop - start, SLOT_BYTES // math.prod(picture)))
         with self._child() as child:

@@ -1,7 +1,8 @@
-"""Decode with decord, for plain files whose frames it counts as the index does.
+"""Decode with decord, where asked to, plain files whose frames it counts as the index does.
 
 decord knows a frame only by its number. So it must agree with the clip about when each wanted frame
-is shown, and it must not repair: it would hand out copies of other frames for damaged ones.
+is shown, and it must not repair: it would hand out copies of other frames for damaged ones. It has
+no word for damage that its codec conceals: such frames come out as if they were sound.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muybridge.columns import Clip
+from muybridge.video.container import check_version, faults, file_version
 
 NO_REPAIRS = 1e-9  # share of the frames that decord may invent before it gives up
 
@@ -31,11 +33,20 @@ class DecordReader:
         self._next = 0
 
     def read(self, clip: Clip, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Yield (row, picture (H, W, 3) RGB as shown) for the clip's rows, or raise DecordError."""
+        """Yield (row, picture (H, W, 3) RGB as shown) for the clip's rows, or raise DecordError.
+
+        Raises VideoError where the file is another than the one that was planned.
+        """
+        self._check(clip)
         numbers, times = clip["frame_index"][start:stop], clip["times"][start:stop]
         self._agree(numbers, times)
         for row, number in enumerate(numbers.tolist(), start):
             yield row, self._picture(number)
+        self._check(clip)
+
+    def _check(self, clip: Clip) -> None:
+        with faults(clip["source"]):
+            check_version(clip, file_version(clip["source"]))
 
     def close(self) -> None:
         """Close the file."""

@@ -16,7 +16,8 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from muybridge.columns import Clip
-from muybridge.video.container import faults, open_container
+from muybridge.video.container import check_version, close, faults, open_container, version
+from muybridge.video.damage import decode_checked
 
 STEPS_BACK = (0.0, 1.0, 5.0, math.inf)  # seconds before the wanted frame; at last from the start
 WORTH_A_JUMP = 0.5  # seconds: nearer frames are reached by decoding what lies between
@@ -37,22 +38,27 @@ class PyavReader:
         self._open()
 
     def read(self, clip: Clip, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Yield (row, picture (H, W, 3) RGB as shown) for the clip's rows that can be decoded."""
+        """Yield (row, picture (H, W, 3) RGB as shown) for the clip's rows that can be decoded.
+
+        Raises VideoError, also where the file is another than the one that was planned.
+        """
+        check_version(clip, version(self._container))
         with faults(self._source, "damaged"):
             for row in range(start, stop):
                 frame = self._find(int(clip["pts"][row]))
                 if frame is not None:
                     yield row, self._shown(frame)
+        check_version(clip, version(self._container))
 
     def close(self) -> None:
         """Close the file; a container left to the garbage collector keeps its memory."""
         self._frames.close()
-        self._container.close()
+        close(self._container)
 
     def _open(self) -> None:
         if self._container is not None:
             self.close()
-        self._container = open_container(self._source)
+        self._container = open_container(self._source, self._progress)
         self._stream = self._container.streams[self._stream_index]
         self._stream.thread_count = 1
         self._stand(complete_from=-math.inf)
@@ -119,17 +125,12 @@ class PyavReader:
     def _decoded(self) -> Generator[tuple[int, Any], None, None]:
         """Yield (label, frame) from here to the end, leaving out what is damaged."""
         label = _ordered if self._container.format.name == "avi" else _presented
-        for known, frame in label(self._frames_in_order()):
-            if not frame.is_corrupt:
-                yield known, frame
+        frames = decode_checked(self._stream.codec_context, self._packets(), self._decode)
+        yield from ((at, frame) for at, frame, sound in label(frames) if sound)
 
-    def _frames_in_order(self) -> Iterator[Any]:
-        for packet in self._packets():
-            self._progress()
-            try:
-                yield from self._stream.decode(packet)
-            except av.error.InvalidDataError:
-                continue
+    def _decode(self, packet: Any) -> Any:
+        self._progress()
+        return self._stream.decode(packet)
 
     def _packets(self) -> Iterator[Any]:
         """Yield packets up to where the file breaks off, then None to empty the decoder."""
@@ -149,20 +150,20 @@ class PyavReader:
         return np.rot90(picture, self._turns)
 
 
-def _presented(frames: Iterator[Any]) -> Iterator[tuple[int, Any]]:
+def _presented(frames: Iterator[tuple[Any, bool]]) -> Iterator[tuple[int, Any, bool]]:
     """Know frames by their presentation times."""
-    return ((frame.pts, frame) for frame in frames if frame.pts is not None)
+    return ((frame.pts, frame, sound) for frame, sound in frames if frame.pts is not None)
 
 
-def _ordered(frames: Iterator[Any]) -> Iterator[tuple[int, Any]]:
+def _ordered(frames: Iterator[tuple[Any, bool]]) -> Iterator[tuple[int, Any, bool]]:
     """Know the frames of an AVI file by their decoding times, beginning with a key frame's own.
 
     AVI holds no presentation times, and those guessed for B-frames are swapped between neighbours.
     """
     delay, label = None, 0
-    for frame in frames:
+    for frame, sound in frames:
         if delay is None:
             delay = frame.dts - frame.pts if frame.dts is not None else 0
             label = frame.pts - 1
         label = label + 1 if frame.dts is None else frame.dts - delay
-        yield label, frame
+        yield label, frame, sound
