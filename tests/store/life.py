@@ -28,8 +28,8 @@ def clip(video: str, number: int) -> dict[str, Any]:
     """Make a clip of five frames and two frames of context."""
     index = np.arange(number * 5, number * 5 + 7)
     core = np.array([number * 5, number * 5 + 5])
-    named = {"video_id": video, "clip_id": f"{video}-{number}", "uri": "", "stream": 0}
-    given = {"decoder": "pyav", "width": 64, "height": 48, "rotation": 0, "core": core}
+    named = {"video_id": video, "clip_id": f"{video}-{number}", "uri": "", "size": 1, "tag": "1"}
+    given = {"stream": 0, "decoder": "pyav", "width": 64, "height": 48, "rotation": 0, "core": core}
     return named | given | {"frame_index": index, "pts": index * 512, "times": index / 30}
 
 
@@ -60,7 +60,7 @@ def live(root: str, endpoint: str, version: str) -> list[str]:
     with lock.held(objects):
         plan = Plan(objects)
         book.recover(plan.shards())
-        changes = plan.changes(corpus, lambda item: item.tag)
+        changes = plan.changes(corpus)
         plan.add(map(planned, changes.new))
         plan.replace(map(planned, changes.changed))
         for shard, videos in book.pending(plan.shards()).items():

@@ -7,14 +7,17 @@ import runpy
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from muybridge.errors import LockedError, OutputError
+from muybridge import retry
+from muybridge.errors import LockedError, OutputError, StoreError
 from muybridge.store import ledger, lock, tables
 from muybridge.store.inputs import Input
 from muybridge.store.ledger import Ledger
@@ -237,3 +240,160 @@ def test_staged_rows_come_back_as_they_were(tmp_path):
 def test_a_second_run_on_the_same_output_stops_at_once(finished):
     with lock.held(at(finished)), pytest.raises(LockedError, match="another run holds it"):
         live(finished, "", "1")
+
+
+def stopped_commit(
+    book: Ledger, shard: str, made: Any, before: Callable[[str], bool], monkeypatch: Any
+) -> tuple[threading.Thread, threading.Event, list[BaseException]]:
+    """Begin a commit in a thread that stops before it writes a key, until the event is set."""
+    stopped, go, ended = threading.Event(), threading.Event(), list[BaseException]()
+    real = type(book.objects).write
+
+    def write(self: Objects, key: str, data: bytes) -> None:
+        if threading.current_thread().name == "overtaken" and before(key):
+            stopped.set()
+            assert go.wait(30)
+        real(self, key, data)
+
+    def commit() -> None:
+        try:
+            book.commit(shard, made)
+        except LockedError as error:
+            ended.append(error)
+
+    monkeypatch.setattr(type(book.objects), "write", write)
+    thread = threading.Thread(target=commit, name="overtaken")
+    thread.start()
+    assert stopped.wait(30)
+    return thread, go, ended
+
+
+def ready_to_commit(root: str) -> tuple[Ledger, str, Callable[[Ledger], Any], dict[str, Any]]:
+    """Stage all clips of three videos: the ledger, the shard, its rows, the plan's shards."""
+    objects = at(root)
+    book, plan = ledger.start(objects, IDENTITY), Plan(objects)
+    (shard,) = plan.add([life["planned"](Input(f"/{name}.mp4", 1, "1")) for name in "abc"])
+    videos = plan.load(shard)
+    for video in videos:
+        for clip in video.clips:
+            book.stage(shard, clip["clip_id"], tables.rows(life["analysed"](clip)))
+
+    def made(of: Ledger) -> Any:
+        parts = [of.load_staged(shard, c["clip_id"]) for video in videos for c in video.clips]
+        ids = [{"video_id": video.video_id, "frames": 10} for video in videos]
+        return tables.joined([*parts, {"videos": tables.table("videos", ids)}])
+
+    return book, shard, made, plan.shards()
+
+
+@pytest.mark.parametrize("key", [ledger.COMMITS, ledger.PREPARED, ledger.PREPARED + "000000/"])
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+def test_a_commit_that_wakes_after_another_run_has_recovered_is_refused(
+    tmp_path, monkeypatch, key, late
+):
+    book, shard, made, shards = ready_to_commit(str(tmp_path))
+    first = lock.take(book.objects)
+    overtaken = replace(book, token=first.token)
+    thread, go, ended = stopped_commit(
+        overtaken, shard, made(book), lambda k: k.startswith(key), monkeypatch
+    )
+    book.objects.delete([lock.KEY])  # as after a minute without a sign of life
+    with lock.held(book.objects) as second:
+        other = replace(book, token=second.token)
+        other.recover(shards)
+        assert other.pending(shards) == shards
+        if late:
+            other.commit(shard, made(other))
+        go.set()
+        thread.join()
+        assert "overtaken" in str(ended[0])
+        if not late:
+            other.commit(shard, made(other))
+    assert book.pending(shards) == {}
+    whole = public(book.objects)
+    assert len(pq.read_table(f"{tmp_path}/people")) == 3 * 2 * 2
+    with lock.held(book.objects):
+        book.recover(shards)
+        assert book.pending(shards) == {}
+    assert public(book.objects) == whole
+    assert left_over(book.objects) == []
+    first.release()
+
+
+def test_a_record_counts_only_with_its_parts(finished):
+    objects = at(finished)
+    book, shards = ledger.start(objects, IDENTITY), Plan(objects).shards()
+    assert book.pending(shards) == {}
+    objects.delete(["people/000000.parquet"])
+    assert book.pending(shards) == shards
+    objects.write("people/000000.parquet", b"another")
+    assert book.pending(shards) == shards
+
+
+def test_a_commit_begun_before_by_the_same_run_is_finished(tmp_path, monkeypatch):
+    book, shard, made, shards = ready_to_commit(str(tmp_path))
+    with lock.held(book.objects) as held:
+        mine = replace(book, token=held.token)
+        assert mine.finished(shard) == {}
+        with monkeypatch.context() as patch:
+            patch.setattr(Ledger, "_publish", lambda *_: exec("raise KeyboardInterrupt"))
+            with pytest.raises(KeyboardInterrupt):
+                mine.commit(shard, made(mine))
+        assert public(book.objects) == {}
+        assert mine.finished(shard)["videos"] == sorted(shards[shard])
+        assert mine.pending(shards) == {}
+        assert replace(mine, token="another").finished(shard) == {}
+
+
+def with_error(clip: dict[str, Any], kind: str) -> Any:
+    failed = {"error": "boom", "error_stage": "decode", "error_kind": kind}
+    more = {"error_attempts": 3, "error_traceback": "", "frame_seen": []}
+    return tables.rows({**clip, **failed, **more})
+
+
+def test_only_the_clips_with_transient_errors_are_done_again(tmp_path):
+    book, shard, made, shards = ready_to_commit(str(tmp_path))
+    a, b, c = Plan(book.objects).load(shard)
+    book.objects.delete([f"{ledger.STAGING}{shard}/{v.clips[0]['clip_id']}" for v in (a, b)])
+    book.stage(shard, a.clips[0]["clip_id"], with_error(a.clips[0], "unavailable"))
+    book.stage(shard, b.clips[0]["clip_id"], with_error(b.clips[0], "damaged"))
+    everything = {clip["clip_id"] for video in (a, b, c) for clip in video.clips}
+    assert book.staged(shard) == everything - {a.clips[0]["clip_id"]}
+    record = book.commit(shard, made(book))
+    assert record["transient"] == [a.key]
+    assert record["permanent"] == sorted(v.key for v in (a, b, c))  # each lacks a frame
+    assert record["tables"]["errors"]["transient"] == 1
+
+    with lock.held(book.objects):  # the next run
+        book.recover(shards)
+        assert book.pending(shards) == {shard: frozenset([a.key])}
+        assert book.staged(shard) == {a.clips[1]["clip_id"]}
+        again = replace(book, retry_errors=True)
+        assert again.pending(shards) == shards
+
+        book.stage(shard, a.clips[0]["clip_id"], tables.rows(life["analysed"](a.clips[0])))
+        parts = [book.load_staged(shard, clip["clip_id"]) for clip in a.clips]
+        ids = {"videos": tables.table("videos", [{"video_id": a.video_id, "frames": 10}])}
+        record = book.commit(shard, tables.joined([*parts, ids]))
+    assert record["transient"] == []
+    assert book.pending(shards) == {}
+    assert left_over(book.objects) == []
+    found = pq.read_table(f"{tmp_path}/people")["video_id"].to_pylist()
+    assert {v.video_id: found.count(v.video_id) for v in (a, b, c)} == {
+        a.video_id: 4, b.video_id: 2, c.video_id: 4
+    }  # fmt: skip
+
+
+def test_a_folder_that_has_gone_is_waited_for_and_not_made_again(tmp_path, monkeypatch):
+    root, away = tmp_path / "out", tmp_path / "away"
+    book = ledger.start(at(str(root)), IDENTITY)
+    root.rename(away)
+    threading.Timer(1.5, lambda: away.rename(root)).start()
+    book.stage("0", "clip", tables.joined([]))
+    assert book.staged("0") == {"clip"}
+    assert not away.exists()
+    root.rename(away)
+    monkeypatch.setattr(retry, "PATIENCE_S", 0.1)
+    with pytest.raises(StoreError, match="is its disk still mounted"):
+        book.stage("0", "other", tables.joined([]))
+    assert not root.exists()

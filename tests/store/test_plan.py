@@ -17,8 +17,8 @@ from muybridge.store.plan import Plan, PlannedVideo
 def clip(video: str, number: int, times: np.ndarray) -> dict[str, object]:
     frames = len(times)
     return {
-        "video_id": video, "clip_id": f"{video}-{number}", "uri": f"/{video}", "stream": 1,
-        "decoder": "pyav", "width": 1280, "height": 720, "rotation": 90,
+        "video_id": video, "clip_id": f"{video}-{number}", "uri": f"/{video}", "size": 5,
+        "tag": "tag", "stream": 1, "decoder": "pyav", "width": 1280, "height": 720, "rotation": 90,
         "core": np.array([0, frames]), "frame_index": np.arange(frames) * 3,
         "pts": np.arange(frames) * 1001 - 7, "times": times,
     }  # fmt: skip
@@ -59,7 +59,7 @@ def test_a_clip_of_several_views_comes_back_with_them(tmp_path):
     plan = Plan(at(str(tmp_path)))
     views = [clip("one", 0, np.arange(3) / 7), clip("two", 0, np.array([-0.0, 1 / 3]))]
     both = {**clip("both", 0, np.arange(3.0)), "views": views}
-    info = {"duration_s": 1.0, "views": [{"video_id": "one"}, {"video_id": "two"}]}
+    info = {"duration_s": 1.0, "views": [{"video_id": n, "error_kind": ""} for n in ("one", "two")]}
     session = PlannedVideo(Input("/both", 5, "tag"), "both", info, [both])
     plan.save("0", [video("a", clip("a", 0, np.arange(2.0))), session])
     plain, loaded = plan.load("0")
@@ -139,20 +139,48 @@ def planned(item: Input) -> PlannedVideo:
 
 def test_nothing_has_changed_while_nothing_has(corpus):
     plan, folder = corpus
-    changes = Plan(plan.objects).changes(inputs([str(folder)]), fingerprint=None)
-    assert changes.new == changes.changed == changes.touched == []
+    changes = Plan(plan.objects).changes(inputs([str(folder)]))
+    assert changes.new == changes.changed == []
 
 
-def test_a_file_written_again_with_the_same_bytes_is_only_touched(corpus):
+def test_a_file_written_again_with_the_same_bytes_is_planned_again_as_the_same_video(corpus):
     plan, folder = corpus
+    before = plan.shards()
     os.utime(folder / "a.mp4", (1, 1))
     changes = plan.changes(inputs([str(folder)]))
-    assert [item.uri for item in changes.touched] == [str(folder / "a.mp4")]
-    assert changes.new == changes.changed == []
-    plan.touch(changes.touched)
+    assert [item.uri for item in changes.changed] == [str(folder / "a.mp4")]
+    plan.replace(map(planned, changes.changed))
     again = Plan(plan.objects)
-    assert again.changes(inputs([str(folder)]), fingerprint=None).touched == []
-    assert again.shards() == plan.shards()
+    assert again.changes(inputs([str(folder)])).changed == []
+    assert again.shards() == before
+    assert again.load("000000")[0].clips[0]["tag"] == "1000000000"
+
+
+def failed(item: Input, kind: str) -> PlannedVideo:
+    return PlannedVideo(item, video_id(item.uri, fingerprint(item)), error_kind=kind, error="x")
+
+
+def test_what_met_a_transient_error_is_planned_again_and_what_is_broken_only_on_request(tmp_path):
+    (away, broken) = (Input("s3://b/away.mp4", 1, "1"), Input("s3://b/broken.mp4", 1, "1"))
+    plan = Plan(at(str(tmp_path)))
+    plan.add([failed(away, "unavailable"), failed(broken, "unreadable")])
+    again = Plan(plan.objects)
+    assert again.changes([away, broken]).changed == [away]
+    assert again.changes([away, broken], retry_errors=True).changed == [away, broken]
+    again.replace([planned(away)])
+    assert Plan(plan.objects).changes([away, broken]).changed == []
+    # the same video by its id, but there is something to be done now
+    assert plan.shards().keys() == again.shards().keys()
+    assert plan.shards() != again.shards()
+
+
+def test_a_session_is_planned_again_while_a_view_cannot_be_read(tmp_path):
+    views = [{"video_id": "v1", "error_kind": ""}, {"video_id": "v2", "error_kind": "timeout"}]
+    item = Input("/session", 1, "1")
+    plan = Plan(at(str(tmp_path)))
+    plan.add([PlannedVideo(item, "s", {"views": views})])
+    assert Plan(plan.objects).changes([item]).changed == [item]
+    assert plan.shards() == {"000000": frozenset({"s:timeout"})}
 
 
 def test_a_changed_file_takes_the_place_of_its_older_self(corpus):

@@ -148,7 +148,8 @@ def test_a_failed_clip_makes_one_row_of_errors():
     made = tables.rows(clip(**failure, error_attempts=3, error_traceback="line 1", frame_seen=[]))
     assert made["errors"].to_pylist() == [
         {"video_id": "v", "uri": "/v.mp4", "clip_id": "v-1", "stage": "people",
-         "kind": "KeyError", "message": "people: boom", "attempts": 3, "traceback": "line 1"},
+         "kind": "KeyError", "transient": False, "message": "people: boom", "attempts": 3,
+             "traceback": "line 1"},
     ]  # fmt: skip
 
 

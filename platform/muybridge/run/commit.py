@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muybridge.columns import Clip
+from muybridge.errors import is_transient
 from muybridge.geometry.cameras import Camera
 from muybridge.graph import parted
 from muybridge.run.actions import actions
@@ -23,13 +24,15 @@ from muybridge.tracking.link import in_core
 
 def commit(ledger: Ledger, shard: str, videos: frozenset[str]) -> dict[str, Any]:
     """Link identities across the clips of the shard's ``videos``, and commit its rows."""
+    if record := ledger.finished(shard):  # Ray has lost an earlier attempt after it was recorded
+        return record
     parts = (_video(ledger, shard, video) for video in todo(ledger, shard, videos))
-    return ledger.commit(shard, tables.joined(parts))
+    return ledger.commit(shard, tables.joined(parts), videos)
 
 
 def todo(ledger: Ledger, shard: str, videos: frozenset[str]) -> list[PlannedVideo]:
-    """Read the videos of a shard that are to be done."""
-    return [video for video in load(ledger.objects, shard) if video.video_id in videos]
+    """Read the videos of a shard that are to be done, by their keys."""
+    return [video for video in load(ledger.objects, shard) if video.key in videos]
 
 
 def analysed(clip: Clip) -> int:
@@ -145,6 +148,7 @@ def unread(video: PlannedVideo) -> list[dict[str, Any]]:
             "clip_id": "",
             "stage": "probe",
             "kind": each["error_kind"],
+            "transient": is_transient(each["error_kind"]),
             "message": each["error"],
             "attempts": 1,
             "traceback": "",

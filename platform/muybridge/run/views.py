@@ -178,6 +178,7 @@ def _late(
             "clip_id": "",
             "stage": "triangulate",
             "kind": "offset",
+            "transient": False,
             "message": "clocks were found to differ after the network had placed joints as if they "
             f"did not; write offsets = {{ {', '.join(wrong)} }} into the file of sessions, and "
             "index to another folder",

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from muybridge.errors import LockedError
@@ -35,27 +36,40 @@ class Lock:
         self._thread = threading.Thread(target=self._renew, name="lock", daemon=True)
         self._thread.start()
 
+    @property
+    def token(self) -> str:
+        """Be what tells this hold of the lock from every other."""
+        return str(self._mine["token"])
+
     def check(self) -> None:
-        """Raise LockedError if another run has taken the lock, or if it could not be renewed."""
+        """Raise LockedError if another run has taken the lock."""
         if self.lost:
             raise LockedError(f"{self.objects.root}: this run has lost its lock: {self.lost}")
 
     def release(self) -> None:
         """Stop renewing and leave the lock free, unless another run holds it by now."""
+        if self._stop.is_set():
+            return
         self._stop.set()
         self._thread.join()
         if not self.lost:
             self.objects.replace(KEY, _text({"free": self._mine["token"]}), self._tag)
 
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
     def _renew(self) -> None:
-        last = time.monotonic()
         while not self.lost and not self._stop.wait(self._beat_s):
-            try:
+            with suppress(Exception):  # the store may answer next time; nobody else can write, too
                 self._beat()
-                last = time.monotonic()
-            except Exception as error:  # noqa: PERF203 - the store may answer next time
-                if time.monotonic() - last > DEAD_S:
-                    self.lost = f"it could not be renewed for {DEAD_S:.0f} s ({error})"
 
     def _beat(self) -> None:
         data = _text({**self._mine, "renewed": time.time()})
@@ -65,6 +79,14 @@ class Lock:
             self._tag = tag
         else:
             self.lost = _holder(_read(self.objects)[0])
+
+
+def token(objects: Objects) -> str:
+    """Read the token of whoever holds the lock of an output; "" if nobody does."""
+    try:
+        return str(_read(objects)[0].get("token", ""))
+    except FileNotFoundError:
+        return ""
 
 
 def take(objects: Objects, beat_s: float = BEAT_S, dead_s: float = DEAD_S) -> Lock:
@@ -91,11 +113,8 @@ def take(objects: Objects, beat_s: float = BEAT_S, dead_s: float = DEAD_S) -> Lo
 @contextmanager
 def held(objects: Objects) -> Iterator[Lock]:
     """Hold the lock of an output for as long as the block runs."""
-    lock = take(objects)
-    try:
+    with take(objects) as lock:
         yield lock
-    finally:
-        lock.release()
 
 
 def _dead(other: dict[str, Any], dead_s: float) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from muybridge.columns import COLUMNS, GIVEN
-from muybridge.store.inputs import Input, fingerprint, video_id
+from muybridge.errors import is_transient
+from muybridge.store.inputs import Input
 from muybridge.store.objects import PRIVATE, Objects
 
 FOLDER = PRIVATE + "plan/"
@@ -30,12 +31,12 @@ SHARD_VIDEOS = 500
 PIECE_VIDEOS = 2000
 
 VIDEO = ("uri", "size", "tag", "video_id", "info", "error_kind", "error")
-CLIP = tuple(name for name in GIVEN if name not in ("uri", "video_id", "source"))
+CLIP = tuple(name for name in GIVEN if name not in ("source", *VIDEO))
 LISTS = tuple(name for name in CLIP if COLUMNS[name].shape)
 VIEWED = tuple(name for name in GIVEN if name != "source")  # of each view of a session's clip
 INDEXED = pa.schema(
     [("uri", pa.string()), ("size", pa.int64())]
-    + [(name, pa.string()) for name in ("tag", "video_id", "shard")]
+    + [(name, pa.string()) for name in ("tag", "video_id", "errors", "shard")]
 )
 
 
@@ -60,23 +61,38 @@ class PlannedVideo:
         """Name all that rows may be of: the video, or the session and its views."""
         return frozenset([self.video_id, *(v["video_id"] for v in self.info.get("views", ()))])
 
+    @property
+    def errors(self) -> str:
+        """List the kinds of errors that kept it, or views of it, from being planned: "" if none."""
+        views = (view["error_kind"] for view in self.info.get("views", ()))
+        return ",".join(sorted({kind for kind in (self.error_kind, *views) if kind}))
+
+    @property
+    def key(self) -> str:
+        """Name the video and what is planned of it: another key is to be done again."""
+        return _key(self.video_id, self.errors)
+
+
+def _key(video_id: str, errors: str) -> str:
+    return f"{video_id}:{errors}" if errors else video_id
+
 
 class Known(NamedTuple):
-    """Say where the plan has a video, and as what."""
+    """Say where the plan has a video, and as what; ``errors`` as ``PlannedVideo.errors``."""
 
     size: int
     tag: str
     video_id: str
+    errors: str
     shard: str
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Sort inputs into what must be planned, planned again, or only noted as touched."""
+    """Sort inputs into what must be planned, or planned again."""
 
     new: list[Input] = field(default_factory=list)
     changed: list[Input] = field(default_factory=list)
-    touched: list[Input] = field(default_factory=list)
 
 
 class Plan:
@@ -91,24 +107,27 @@ class Plan:
             self._learn(pq.read_table(io.BytesIO(objects.read(name))))
 
     def shards(self) -> dict[str, frozenset[str]]:
-        """Name the videos of every shard."""
+        """Name the videos of every shard by their keys (``PlannedVideo.key``)."""
         found: dict[str, list[str]] = {}
         for known in self.known.values():
-            found.setdefault(known.shard, []).append(known.video_id)
+            found.setdefault(known.shard, []).append(_key(known.video_id, known.errors))
         return {shard: frozenset(found[shard]) for shard in sorted(found)}
 
-    def changes(
-        self, inputs: Iterable[Input], fingerprint: Callable[[Input], str] = fingerprint
-    ) -> Changes:
-        """Compare inputs with the plan; what they hold is looked at only if size or tag differ."""
+    def changes(self, inputs: Iterable[Input], retry_errors: bool = False) -> Changes:
+        """Compare inputs with the plan.
+
+        Planned again is what has another size or tag, what met a transient error, and with
+        ``retry_errors`` what met any.
+        """
         changes = Changes()
         for item in inputs:
             known = self.known.get(item.uri)
             if known is None:
                 changes.new.append(item)
-            elif (known.size, known.tag) != (item.size, item.tag):
-                same = known.video_id == video_id(item.uri, fingerprint(item))
-                (changes.touched if same else changes.changed).append(item)
+                continue
+            retry = retry_errors or any(map(is_transient, known.errors.split(",")))
+            if (known.size, known.tag) != (item.size, item.tag) or (known.errors and retry):
+                changes.changed.append(item)
         return changes
 
     def add(self, videos: Iterable[PlannedVideo]) -> list[str]:
@@ -136,11 +155,6 @@ class Plan:
             self._note([(shard, video) for video in new.values()])
         return sorted(shards)
 
-    def touch(self, inputs: Iterable[Input]) -> None:
-        """Note the new tags of videos that hold what they held."""
-        known = self.known
-        self._write([(*item, known[item.uri].video_id, known[item.uri].shard) for item in inputs])
-
     def save(self, shard: str, videos: Sequence[PlannedVideo]) -> None:
         """Write a shard."""
         self.objects.write(_file(shard), _encode(videos))
@@ -150,7 +164,9 @@ class Plan:
         return load(self.objects, shard)
 
     def _note(self, planned: Sequence[tuple[str, PlannedVideo]]) -> None:
-        self._write([(*video.input, video.video_id, shard) for shard, video in planned])
+        self._write(
+            [(*video.input, video.video_id, video.errors, shard) for shard, video in planned]
+        )
 
     def _write(self, rows: Sequence[tuple[Any, ...]]) -> None:
         if not rows:
@@ -274,7 +290,7 @@ def _decode(read: pa.Table) -> list[PlannedVideo]:
 
 def _planned(columns: Mapping[str, list[Any]], rows: Sequence[int]) -> PlannedVideo:
     video = {name: columns[name][rows[0]] for name in VIDEO}
-    named = {name: video[name] for name in ("uri", "video_id")}
+    named = {name: video[name] for name in ("uri", "size", "tag", "video_id")}
     return PlannedVideo(
         Input(video["uri"], video["size"], video["tag"]),
         video["video_id"],

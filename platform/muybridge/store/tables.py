@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from muybridge.columns import PLACING, Clip
+from muybridge.errors import is_transient
 
-VERSION = "5"
+VERSION = "6"
 ROW_GROUP = 65_536
 SIDES = ("left", "top", "right", "bottom")
 Tables = dict[str, pa.Table]
@@ -161,6 +162,7 @@ FIELDS: dict[str, tuple[tuple[str, pa.DataType, str, str], ...]] = {
         ("clip_id",   TEXT,  "", "the clip, or nothing if it is about the whole video"),
         ("stage",     TEXT,  "", "the step in which it went wrong"),
         ("kind",      TEXT,  "", "a word to group errors by"),
+        ("transient", pa.bool_(), "", "whether it may be gone later: the next run tries again"),
         ("message",   TEXT,  "", "what went wrong, in a sentence"),
         ("attempts",  SMALL, "", "how many times it was tried"),
         ("traceback", TEXT,  "", "for a surprise, where in the code"),
@@ -480,6 +482,7 @@ def _failed(clip: Clip) -> Iterator[dict[str, Any]]:
         yield _named(clip) | {
             "stage": clip["error_stage"],
             "kind": clip["error_kind"],
+            "transient": is_transient(clip["error_kind"]),
             "message": clip["error"],
             "attempts": clip["error_attempts"],
             "traceback": clip["error_traceback"],
@@ -496,6 +499,7 @@ def _gaps(clip: Clip) -> Iterator[dict[str, Any]]:
         yield _named(clip) | {
             "stage": "decode",
             "kind": "damaged",
+            "transient": False,
             "message": f"{len(lost)} of {np.count_nonzero(core)} frames could not be decoded"
             f" ({_spans(number, lost)})",
             "attempts": 1,
