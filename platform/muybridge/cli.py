@@ -18,7 +18,7 @@ from rich.console import Console
 from muybridge import progress, weights_commands
 from muybridge.errors import InputError
 from muybridge.run.report import Summary
-from muybridge.terminal import bars, console, told
+from muybridge.terminal import RESUMED, bars, console, told
 
 if TYPE_CHECKING:
     from muybridge.graphs import Choice
@@ -66,6 +66,13 @@ class Drawn(str, Enum):
     atlas = "atlas"
 
 
+class DecoderKind(str, Enum):
+    """The libraries that decode videos."""
+
+    pyav = "pyav"
+    decord = "decord"
+
+
 class Exported(str, Enum):
     """The file formats of other programs."""
 
@@ -81,6 +88,7 @@ Out = Annotated[str, typer.Argument(help="Folder or s3://bucket/prefix that inde
 Endpoint = Annotated[str | None, typer.Option("--endpoint-url", envvar="AWS_ENDPOINT_URL", help="Another S3 than Amazon's.")]  # noqa: E501
 Fps = Annotated[float | None, typer.Option(min=0.001, help="Look at this many frames a second; default: at every frame.")]  # noqa: E501
 Pools = Annotated[str, typer.Option(help="Which stages share an actor, e.g. 'decode | people:cpus=2,largest=4'; default: all.")]  # noqa: E501
+DecoderChoice = Annotated[DecoderKind, typer.Option("--decoder", help="What reads videos. decord shows damaged H.264 frames as sound.")]  # noqa: E501
 Address = Annotated[str | None, typer.Option(help="A Ray cluster; default: RAY_ADDRESS, else this machine.")]  # noqa: E501
 Verbose = Annotated[bool, typer.Option(help="Let Ray speak.")]
 Graph = Annotated[str, typer.Option(help="Which models look: `muybridge graphs` lists them.")]
@@ -137,12 +145,17 @@ def index(
     strict: Annotated[
         bool, typer.Option(help="Exit with 3 if anything could not be read.")
     ] = False,
+    decoder: DecoderChoice = DecoderKind.pyav,
+    retry_errors: Annotated[
+        bool,
+        typer.Option("--retry-errors", help="Try again whatever ended in an error, of any kind."),
+    ] = False,
     address: Address = None,
     endpoint_url: Endpoint = None,
     verbose: Verbose = False,
 ) -> None:
     """Index videos into tables of people. Run it again to take up what is new or was cut off."""
-    with told():
+    with told(RESUMED):
         if not videos and not sessions:
             raise InputError("nothing to index: name videos, or --sessions")
         chosen = _choice(context)
@@ -154,6 +167,8 @@ def index(
             sessions=sessions or [],
             fps=fps,
             pools=pools,
+            decoder=decoder.value,
+            retry_errors=retry_errors,
             endpoint=endpoint_url,
             address=address,
             verbose=verbose,
@@ -171,7 +186,7 @@ def submit(
     ship: Annotated[bool, typer.Option(help="Send muybridge's own code along.")] = True,
 ) -> None:
     """Run index as a job on a Ray cluster and follow its log: submit VIDEOS --out OUT."""
-    with told():
+    with told(RESUMED):
         from muybridge.run.submit import submit as send
 
         if not send(arguments, address, ship):

@@ -85,8 +85,9 @@ def told(summary: Summary) -> str:
         f"seen {rows['people']:,} times",
     ]
     if summary.errors:
+        again = f" ({summary.transient:,} transient: run again)" if summary.transient else ""
         lines.append(
-            f"  {summary.errors:,} errors, read them with: "
+            f"  {summary.errors:,} errors{again}, read them with: "
             f'muybridge query {out} "select uri, kind, message from errors"'
         )
     if not summary.clips:

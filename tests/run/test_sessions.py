@@ -151,7 +151,7 @@ def video(frames: int, rate: int, start: int = 0, size: tuple[int, int] = (640, 
     return VideoIndex(
         source="", stream=0, container="mp4", codec="h264", width=size[0], height=size[1],
         rotation=0, time_base=Fraction(1, 1000), pts=start + np.arange(frames) * (1000 // rate),
-        keyframes=np.array([0]), fps=float(rate), has_audio=False, decoder="pyav",
+        keyframes=np.array([0]), fps=float(rate), has_audio=False, plain=False,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from ray.exceptions import RayActorError
 from muybridge.columns import Clip
 from muybridge.errors import VideoError
 from muybridge.graph import gathered
+from muybridge.retry import retried
 from muybridge.run import sessions
 from muybridge.run.actions import actions
 from muybridge.run.commit import analysed, clip_rows, session_rows, unread, video_row
@@ -106,7 +107,7 @@ def _session(decoder: Decoder, given: Cameras, fps: float | None) -> PlannedVide
 
 def _found(decoder: Decoder, path: Path, name: str) -> VideoIndex | VideoError:
     try:
-        return decoder.probe(str(path), name)
+        return retried(lambda: decoder.probe(str(path), name))
     except VideoError as error:
         return error
 
@@ -120,7 +121,7 @@ def _together(made: PlannedVideo, clips: Sequence[Clip]) -> tables.Tables:
 
 def probe(decoder: Decoder, path: Path, name: str, fps: float | None) -> PlannedVideo:
     """Index an uploaded file and cut it into clips, or raise VideoError with the sender's name."""
-    found = decoder.probe(str(path), name)
+    found = retried(lambda: decoder.probe(str(path), name))
     size = path.stat().st_size
     identity = video_id(name, fingerprint(Input(str(path), size, "")))
     video = Input(name, size, "")

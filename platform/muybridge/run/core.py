@@ -61,11 +61,13 @@ class Core:
                 await held.enter_async_context(self._copies.held(upload)) for upload in uploads
             ]
             if "views" not in clip:
-                clip = {**clip, "source": sources[0]}
+                clip = {**clip, "source": sources[0], "tag": ""}  # a copy has another time
                 run, graph = self._batches, self._within
             else:
                 pairs = zip(clip["views"], sources, strict=True)
-                clip = gathered([clip], [{**view, "source": source} for view, source in pairs])[0]
+                clip = gathered(
+                    [clip], [{**view, "source": source, "tag": ""} for view, source in pairs]
+                )[0]
                 run, graph = self._together, self._across
             if suspect:
                 return await asyncio.to_thread(isolated.apply, *graph, self._drop, clip, 1, MOST)

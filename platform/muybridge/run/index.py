@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ import ray
 import ray.data
 
 from muybridge.columns import GIVEN, Clip
-from muybridge.errors import InputError
+from muybridge.errors import OUTAGE, InputError
 from muybridge.graph import Graph, parted, ready
+from muybridge.retry import outage_delays
 from muybridge.run import offline, planning
 from muybridge.run.cluster import cluster, stream, workers
 from muybridge.run.commit import clip_rows, commit, todo
@@ -29,11 +31,12 @@ from muybridge.run.report import Progress, Summary
 from muybridge.run.sessions import Session, read
 from muybridge.store import ledger as ledgers
 from muybridge.store import lock, tables
-from muybridge.store.inputs import Input, inputs, locate
+from muybridge.store.inputs import Input, inputs, locate, relocate
 from muybridge.store.ledger import Ledger
 from muybridge.store.objects import at
 from muybridge.store.plan import Plan
 from muybridge.tracking.link import in_core
+from muybridge.video.clips import DecoderName
 
 READERS = 4  # shards of the plan that are read at a time
 
@@ -46,6 +49,8 @@ def index(
     sessions: Sequence[str] = (),
     fps: float | None = None,
     pools: tuple[Pool, ...] = (),
+    decoder: DecoderName = "pyav",
+    retry_errors: bool = False,
     endpoint: str | None = None,
     address: str | None = None,
     verbose: bool = False,
@@ -56,7 +61,8 @@ def index(
     ``uris`` are files, folders, globs, s3:// prefixes or manifests, ``sessions`` files or folders
     that describe synchronised videos (``run.sessions``); ``fps`` looks at that many
     frames a second, None at every frame. Faults of the graph, missing weights and pools that cannot
-    work are raised before anything starts. What cannot be read becomes rows of ``errors``.
+    work are raised before anything starts. What cannot be read becomes rows of ``errors``; the next
+    run tries again what met a transient error, and with ``retry_errors`` what met any.
     """
     ready(graph, GIVEN)
     group(graph, GIVEN, pools)
@@ -74,10 +80,12 @@ def index(
             f"no video in {', '.join(uris)}: folders and prefixes give what is named like a video "
             "(.mp4, .mov, .mkv …) or a picture; name other files one by one"
         )
-    ledger = ledgers.start(at(out, endpoint), identity(graph, fps))
+    ledger = ledgers.start(at(out, endpoint), identity(graph, fps, decoder))
     start = time.monotonic()
     report(Progress("starting Ray"))
-    with lock.held(ledger.objects) as held, cluster(address, verbose):
+    # the lock is released before Ray ends, which takes a while: what still writes then is refused
+    with lock.held(ledger.objects) as held, cluster(address, verbose), held:
+        ledger = replace(ledger, token=held.token, retry_errors=retry_errors)
         plan = Plan(ledger.objects)
         planning.update(
             plan,
@@ -85,6 +93,8 @@ def index(
             fps,
             endpoint,
             lambda done, total: report(Progress("planning", done, total)),
+            decoder=decoder,
+            retry_errors=retry_errors,
         )
         shards = plan.shards()
         ledger.recover(shards)
@@ -94,20 +104,23 @@ def index(
             run.take(receipt)
         run.finish()
         summary = run.summary
-    summary.rows = rows(ledger)
+    records = ledger.records().values()
+    summary.rows = rows(records)
+    summary.transient = sum(record["tables"]["errors"]["transient"] for record in records)
     summary.elapsed_s = time.monotonic() - start
     return summary
 
 
-def identity(graph: Graph, fps: float | None) -> dict[str, Any]:
+def identity(graph: Graph, fps: float | None, decoder: DecoderName) -> dict[str, Any]:
     """Say what the rows depend on: another value is another output."""
-    return {"graph": {stage.name: dict(stage.identity) for stage in graph}, "fps": fps}
+    stages = {stage.name: dict(stage.identity) for stage in graph}
+    return {"graph": stages, "fps": fps, "decoder": decoder}
 
 
-def rows(ledger: Ledger) -> dict[str, int]:
-    """Count the committed rows of each table."""
+def rows(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Count the rows of each table that records of shards speak of."""
     total: Counter[str] = Counter(dict.fromkeys(tables.SCHEMAS, 0))
-    for record in ledger.records().values():
+    for record in records:
         total.update({name: part["rows"] for name, part in record["tables"].items()})
     return dict(total)
 
@@ -132,6 +145,7 @@ class _Run:
         self._clips_left: dict[str, int] = {}
         self._videos = self._seconds = self._seconds_total = 0.0
         self._commits: list[ray.ObjectRef[Any]] = []
+        self._awaited: list[Mapping[str, Any]] = []
         for shard in pending:
             self._count(shard)
 
@@ -157,6 +171,20 @@ class _Run:
         if not shards:
             return
         stream(verbose)
+        for delay_s in (0.0, *outage_delays(5.0)):
+            if delay_s:
+                self._tell("waiting for what cannot be read")
+                time.sleep(delay_s)
+            yield from self._pass(graph, pools)
+            if not any(self._left.values()):
+                return
+        self._give_up()
+
+    def _pass(
+        self, graph: Graph, pools: tuple[Pool, ...]
+    ) -> Iterator[tuple[Mapping[str, Any], Mapping[str, float]]]:
+        """Lead the clips that are left through the graph once."""
+        shards = [shard for shard, left in self._left.items() if left]
         ledger, endpoint = self._ledger, self._endpoint
         clips = ray.data.read_datasource(
             Planned(
@@ -173,6 +201,7 @@ class _Run:
             GIVEN,
             pools or _whole(graph, sum(self._left.values())),
             locate=lambda uri: locate(uri, endpoint),
+            relocate=lambda uri: relocate(uri, endpoint),
             finish=lambda clip: stage(ledger, clip),
             deaths=lambda clip, pool: (
                 ledger.attempt(clip["shard"], clip["clip_id"], f"{run} {pool}") - 1
@@ -182,11 +211,29 @@ class _Run:
             yield offline.unpack(row)
 
     def take(self, told: tuple[Mapping[str, Any], Mapping[str, float]]) -> None:
-        """Count a clip that is staged, and commit its shard if it was the last one."""
+        """Count a clip that is staged, and commit its shard if it was the last one.
+
+        One that an outage kept from being read is left for another pass.
+        """
         receipt, spent = told
         for name, seconds in spent.items():
             self._spent[name] += seconds
+        if receipt["outage"]:
+            self._awaited.append(receipt)
+        else:
+            self._count_done(receipt)
+        self._tell()
+
+    def _give_up(self) -> None:
+        """Take what an outage has kept from being read for this run as it is."""
+        for receipt in {each["clip_id"]: each for each in self._awaited}.values():
+            if receipt["clip_id"] not in self._staged[receipt["shard"]]:
+                self._count_done(receipt)
+        self._tell()
+
+    def _count_done(self, receipt: Mapping[str, Any]) -> None:
         shard, video = receipt["shard"], receipt["video_id"]
+        self._staged[shard].add(receipt["clip_id"])
         self.summary.clips += 1
         self.summary.frames += receipt["frames"]
         self.summary.decoded_bytes += receipt["decoded_bytes"]
@@ -197,7 +244,6 @@ class _Run:
         self._left[shard] -= 1
         if not self._left[shard]:
             self._commit(shard)
-        self._tell()
 
     def finish(self) -> None:
         """Wait for the commits that are under way."""
@@ -231,6 +277,8 @@ def stage(ledger: Ledger, clip: Clip) -> dict[str, Any]:
     return {
         "shard": clip["shard"],
         "video_id": clip["video_id"],
+        "clip_id": clip["clip_id"],
+        "outage": not set(OUTAGE).isdisjoint(made["errors"]["kind"].to_pylist()),
         "frames": sum(made["videos"]["frames_analysed"].to_pylist()),
         "seconds": duration(clip),
         "errors": len(made["errors"]),

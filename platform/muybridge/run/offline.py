@@ -35,14 +35,16 @@ def compile(
     pools: tuple[Pool, ...] = (),
     *,
     locate: Callable[[str], str] = str,
+    relocate: Callable[[str], str] | None = None,
     finish: Finish = dict,
     deaths: Deaths = lambda clip, pool: 0,
 ) -> ray.data.Dataset:
     """Lead a dataset of packed clips (``pack``) through the pools; unpack its rows with ``unpack``.
 
-    ``locate`` turns a clip's uri into its source, in the actor. ``finish`` runs in the last actor
-    and its answer is what comes out. ``deaths`` notes that a clip is taken up by a pool, the first
-    being 0, and tells how many of its workers died over it before.
+    ``locate`` turns a clip's uri into its source, in the actor, and ``relocate`` does so again
+    after it could not be read. ``finish`` runs in the last actor and its answer is what comes out.
+    ``deaths`` notes that a clip is taken up by a pool, the first being 0, and tells how many of its
+    workers died over it before.
     """
     grouped = group(graph, given, pools)
     held = columns(grouped, given)
@@ -54,6 +56,7 @@ def compile(
                 "graph": stages,
                 "given": has,
                 "locate": locate if at == 0 else None,
+                "relocate": relocate or locate,
                 "drop": drop,
                 "finish": finish if last else None,
                 "deaths": lambda clip, pool=at: deaths(clip, pool),
@@ -86,12 +89,14 @@ class Worker:
         graph: Graph,
         given: tuple[str, ...],
         locate: Callable[[str], str] | None,
+        relocate: Callable[[str], str],
         drop: frozenset[str],
         finish: Finish | None,
         deaths: Callable[[Clip], int],
     ) -> None:
         self._given, self._deaths = given, deaths
-        self._locate, self._drop, self._finish = locate, drop, finish
+        self._locate, self._relocate = locate, relocate
+        self._drop, self._finish = drop, finish
         self._graph, self._across, self._written = divided(graph, given)
         self._loaded: Loaded = load(self._graph, given)
         self._together: Loaded = load(self._across, self._written)
@@ -104,18 +109,19 @@ class Worker:
         for _, before in rows:
             for name, seconds in before.items():
                 spent[name] += seconds
-        clips = self._through([self._opened(clip) for clip, _ in rows], spent)
+        clips = [clip for clip, _ in rows]
+        if self._locate is not None:
+            clips = [_sourced(clip, self._locate) for clip in clips]
+        clips = self._through(clips, spent)
         answers = [self._close(clip, spent) for clip in clips]
         self._idle_since = time.perf_counter()
         return pa.Table.from_pylist(
             [pack(answer, {} if at else spent) for at, answer in enumerate(answers)]
         )
 
-    def _opened(self, clip: Clip) -> Clip:
-        if self._locate is None:
-            return clip
-        sourced = [{**each, "source": self._locate(each["uri"])} for each in parted([clip])]
-        return gathered([clip], sourced)[0]
+    def _reopen(self, clip: Clip) -> Clip:
+        """Find the video of a clip again; only the first pool opens it, and knows it by its uri."""
+        return _sourced(clip, self._relocate) if "frames" not in clip else clip
 
     def _through(self, clips: list[Clip], spent: Spent) -> list[Clip]:
         """Lead clips through the stages: of a session's clip each view, which may fail alone.
@@ -128,7 +134,8 @@ class Worker:
             for clip, died in zip(clips, deaths, strict=True)
             for view in parted([clip])
         ]
-        results = iter(through(self._loaded, [view for view, died in views if not died], spent))
+        alive = [view for view, died in views if not died]
+        results = iter(through(self._loaded, alive, spent, self._reopen))
         done = [
             isolated.apply(self._graph, self._given, self._drop, view, died, MOST)
             if died
@@ -145,7 +152,7 @@ class Worker:
 
     def _as_one(self, clip: Clip, died: int, spent: Spent) -> Clip:
         if not died:
-            return through(self._together, [clip], spent)[0]
+            return through(self._together, [clip], spent, self._reopen)[0]
         bare = [{n: v for n, v in view.items() if n != "frames"} for view in clip["views"]]
         (sent,) = gathered([clip], bare)  # frames would all be decoded to be sent
         done = isolated.apply(self._across, self._written, self._drop, sent, died, MOST)
@@ -160,3 +167,9 @@ class Worker:
         answer = self._finish(answer) if self._finish else answer
         spent["write"] += time.perf_counter() - start
         return answer
+
+
+def _sourced(clip: Clip, locate: Callable[[str], str]) -> Clip:
+    """Say of a clip, or of each of its views, what to open to read it."""
+    sourced = [{**each, "source": locate(each["uri"])} for each in parted([clip])]
+    return gathered([clip], sourced)[0]

@@ -40,7 +40,8 @@ class Progress:
 class Summary:
     """Say what a run did and what the output holds after it.
 
-    ``rows`` counts each table's rows; ``spent`` gives seconds of the workers' time by stage, and as
+    ``rows`` counts each table's rows, ``transient`` the errors among them that the next run tries
+    again; ``spent`` gives seconds of the workers' time by stage, and as
     ``frames`` (waiting for the decoder, part of its stage's time), ``write`` and ``idle``.
     """
 
@@ -50,6 +51,7 @@ class Summary:
     decoded_bytes: int = 0
     elapsed_s: float = 0.0
     rows: dict[str, int] = field(default_factory=dict)
+    transient: int = 0
     spent: dict[str, float] = field(default_factory=dict)
 
     @property

@@ -32,14 +32,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from muybridge.errors import InputError, VideoError, listed
+from muybridge.errors import InputError, VideoError, is_transient, listed
 from muybridge.geometry.cameras import Camera
 from muybridge.store.inputs import Input, fingerprint, inputs, video_id
 from muybridge.store.objects import at
 from muybridge.store.plan import PlannedVideo
 from muybridge.tracking.segments import TICK
 from muybridge.video import calibration
-from muybridge.video.clips import CONTEXT_S, Span, chosen, cut, filled
+from muybridge.video.clips import CONTEXT_S, DecoderName, Span, chosen, cut, filled
 from muybridge.video.probe import VideoIndex
 
 if sys.version_info >= (3, 11):
@@ -281,7 +281,10 @@ def _alike(camera: str, uri: str) -> bool:
 
 
 def planned(
-    session: Session, found: Sequence[VideoIndex | VideoError], fps: float | None
+    session: Session,
+    found: Sequence[VideoIndex | VideoError],
+    fps: float | None,
+    decoder: DecoderName = "pyav",
 ) -> PlannedVideo:
     """Cut a session into clips of all views; ``found`` is what probing each view's video gave.
 
@@ -296,11 +299,14 @@ def planned(
     info: dict[str, Any] = {"views": views}
     if len(good) < 2:
         cause = f"of {len(views)} views {len(good)} can be read; a session needs two"
+        transient = [view["error_kind"] for view in views if is_transient(view["error_kind"])]
+        kind = transient[0] if transient else "views"
         return PlannedVideo(
-            session.input, session.video_id, info, (), "views", f"{session.input.uri}: {cause}"
+            session.input, session.video_id, info, (), kind, f"{session.input.uri}: {cause}"
         )
     info["duration_s"] = float(good[0][1].times[-1] - good[0][1].times[0])
-    return PlannedVideo(session.input, session.video_id, info, _clips(session, good, fps))
+    made = _clips(session, good, fps, decoder)
+    return PlannedVideo(session.input, session.video_id, info, made)
 
 
 def clips(planned: PlannedVideo) -> Iterator[Mapping[str, Any]]:
@@ -356,7 +362,10 @@ def _late(view: Mapping[str, Any], first: Mapping[str, Any]) -> float:
 
 
 def _clips(
-    session: Session, good: Sequence[tuple[dict[str, Any], VideoIndex]], fps: float | None
+    session: Session,
+    good: Sequence[tuple[dict[str, Any], VideoIndex]],
+    fps: float | None,
+    decoder: DecoderName,
 ) -> list[dict[str, Any]]:
     first = good[0][1]
     times = [index.times + _late(view, good[0][0]) for view, index in good]
@@ -371,7 +380,7 @@ def _clips(
     made = list[dict[str, Any]]()
     for number in range(len(cuts)):
         views = [
-            filled(index, view["uri"], view["video_id"], span, frames)
+            filled(index, view["uri"], view["video_id"], span, frames, decoder)
             for (view, index), its, frames in zip(good, spans, wanted, strict=True)
             if (span := its[number])
         ]
