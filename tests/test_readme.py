@@ -105,7 +105,10 @@ def test_the_endpoint_answers_as_shown(place):
             said = [run(f"{curl} -sS --fail", place) for curl in CURL]
         finally:
             server.terminate()
-            server.communicate(timeout=60)
+            began = time.monotonic()
+            told = server.communicate(timeout=60)[1].decode()
+    assert time.monotonic() - began < 10
+    assert (server.returncode, told) == (143, "stopped\n")
     assert all('"people"' in answer for answer in said[:2])
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import ray
 import ray.data
@@ -26,7 +28,7 @@ def cluster(address: str | None = None, verbose: bool = False) -> Iterator[None]
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     options = {} if address else {"num_cpus": cores() + 1, "include_dashboard": False}
-    with nullcontext() if verbose else _hushed():
+    with hushed(verbose), _own_sigterm():
         ray.init(
             address=address or "local",
             logging_level=logging.INFO if verbose else logging.ERROR,
@@ -36,20 +38,37 @@ def cluster(address: str | None = None, verbose: bool = False) -> Iterator[None]
     try:
         yield
     finally:
-        ray.shutdown()
+        with hushed(verbose):
+            ray.shutdown()
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
-    """Send what Ray's core writes past Python, to the error stream itself, nowhere."""
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+def _own_sigterm() -> Iterator[None]:
+    """Keep what SIGTERM does in this process: Ray sets a handler of its own when it starts."""
+    before = signal.getsignal(signal.SIGTERM)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def hushed(verbose: bool) -> Iterator[None]:
+    """Send what Ray writes past our own output, to the streams themselves, nowhere."""
+    if verbose:
+        yield
+        return
+    kept = {stream: os.dup(stream) for stream in (1, 2)}
+    with open(os.devnull, "w") as nowhere:
+        for stream in kept:
+            os.dup2(nowhere.fileno(), stream)
+    try:
+        yield
+    finally:
+        for stream, own in kept.items():
+            os.dup2(own, stream)
+            os.close(own)
 
 
 def stream(verbose: bool = False) -> None:

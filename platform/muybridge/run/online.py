@@ -11,13 +11,12 @@ import json
 import logging
 import os
 import random
-import signal
 import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,7 @@ from muybridge.columns import GIVEN
 from muybridge.errors import InputError
 from muybridge.graph import Graph, ready
 from muybridge.run import api
-from muybridge.run.cluster import cluster, workers
+from muybridge.run.cluster import cluster, hushed, workers
 from muybridge.run.core import Core
 from muybridge.run.pools import Pool, columns, group, most_clips
 from muybridge.run.scratch import Scratch
@@ -58,7 +57,8 @@ def serve(
     verbose: bool = False,
     started: Callable[[str], None] = print,
 ) -> None:
-    """Serve the graph until Ctrl-C or SIGTERM; ``started`` is told the address once it answers.
+    """Serve the graph until Ctrl-C or another exception; ``started`` is told the address once it
+    answers.
 
     A pool without a ``largest`` may grow as far as the cluster goes now.
     """
@@ -70,7 +70,7 @@ def serve(
 
     if not verbose:
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    with cluster(address, verbose), _until_stopped() as stop:
+    with cluster(address, verbose):
         grown = tuple(_grown(pool) for pool, _ in group(graph, GIVEN, pools))
         app = build(graph, api_key=api_key, limits=limits, pools=grown)
         ray_serve.start(
@@ -80,9 +80,10 @@ def serve(
         try:
             ray_serve.run(app, name=NAME, route_prefix="/")
             started(f"http://{host}:{port}")
-            stop.wait()
+            threading.Event().wait()
         finally:
-            ray_serve.shutdown()
+            with hushed(verbose):
+                ray_serve.shutdown()
 
 
 def build(
@@ -237,18 +238,6 @@ def unused_port() -> int:
             probe.bind(("127.0.0.1", port))
             return port
     raise InputError("no port is free between 20000 and 32767; end what listens there")
-
-
-@contextmanager
-def _until_stopped() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C or SIGTERM sets."""
-    stop = threading.Event()
-    before = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _grown(pool: Pool) -> Pool:
