@@ -11,6 +11,9 @@ from contextlib import contextmanager
 
 import ray
 import ray.data
+from ray.exceptions import RayError
+
+from muybridge.errors import MuybridgeError
 
 
 @contextmanager
@@ -37,9 +40,24 @@ def cluster(address: str | None = None, verbose: bool = False) -> Iterator[None]
         )
     try:
         yield
+    except RayError as error:
+        if (own := _raised_on_purpose(error)) is not None:
+            raise own from None  # its sentence, without the stack of the task that it ended
+        raise
     finally:
         with hushed(verbose):
             ray.shutdown()
+
+
+def _raised_on_purpose(error: BaseException | None) -> MuybridgeError | None:
+    """Find the error of ours that ended a task or an actor, if it was one."""
+    while error is not None:
+        if isinstance(error, MuybridgeError) and not isinstance(error, RayError):
+            text, *rest = error.args  # to which Ray Data adds advice on settings of its own
+            error.args = str(text).partition("\nFailed to apply")[0], *rest
+            return error
+        error = getattr(error, "cause", None) or error.__cause__
+    return None
 
 
 @contextmanager
@@ -76,6 +94,7 @@ def stream(verbose: bool = False) -> None:
     context = ray.data.DataContext.get_current()
     context.target_max_block_size = 1
     context.target_min_block_size = 1
+    context.raise_original_map_exception = True
     context.enable_progress_bars = verbose
     context.print_on_execution_start = verbose
     if not verbose:
