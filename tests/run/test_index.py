@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import muybridge
 from muybridge import graphs
 from muybridge.errors import LockedError, OutputError
+from muybridge.run import planning
 from muybridge.run.index import index
 from muybridge.run.pools import parse
 from muybridge.run.report import Progress
@@ -157,3 +159,45 @@ def test_awkward_files_cost_only_themselves(awkward_folder, videos, tmp_path):
         [*command, "--fps", "2", "--strict"], capture_output=True, text=True, timeout=120
     )
     assert strict.returncode == 3
+
+
+def test_a_file_replaced_after_it_was_planned_is_never_kept_under_its_old_id(
+    cluster, videos, tmp_path, monkeypatch
+):
+    out, (again, book, _) = tmp_path / "out", sorted(videos.iterdir())
+    real = planning.update
+
+    def replaced(*given: Any, **more: Any) -> None:
+        real(*given, **more)
+        shutil.copy(book, again)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(planning, "update", replaced)
+        summary = index([str(videos)], str(out), GRAPH, fps=FPS)
+    assert (summary.errors, summary.transient) == (1, 1)
+    tables = muybridge.open(out)
+    (error,) = tables.errors.to_pylist()
+    assert (error["kind"], error["transient"]) == ("changed", True)
+    old = error["video_id"]
+    assert old not in tables.people["video_id"].to_pylist()
+
+    summary = index([str(videos)], str(out), GRAPH, fps=FPS)
+    assert (summary.clips, summary.errors, summary.rows["videos"]) == (1, 0, 3)
+    counts = "select count(*) n from people join videos using (video_id) group by uri order by uri"
+    found = [row["n"] for row in muybridge.open(out).query(counts).to_pylist()]
+    assert found[0] == found[1], "both files hold the same video by now"
+    assert old not in muybridge.open(out).videos["video_id"].to_pylist()
+
+
+def test_permanent_errors_are_final_until_they_are_to_be_retried(cluster, data, tmp_path):
+    videos, out = tmp_path / "videos", tmp_path / "out"
+    videos.mkdir()
+    shutil.copy(data / "decord_fixtures/corrupted.mp4", videos)
+    (videos / "text.mp4").write_text("hello")
+    summary = index([str(videos)], str(out), GRAPH, fps=FPS)
+    assert (summary.errors, summary.transient) == (2, 0)
+    before = parts(out)
+    assert index([str(videos)], str(out), GRAPH, fps=FPS).clips == 0
+    tried = index([str(videos)], str(out), GRAPH, fps=FPS, retry_errors=True)
+    assert (tried.clips, tried.errors) == (1, 2)
+    assert parts(out) == before

@@ -46,6 +46,7 @@ class RemoteFile(io.RawIOBase):
             backoff_max=MAX_BACKOFF_S,
             backoff_jitter=BACKOFF_S,
             raise_on_status=False,
+            respect_retry_after_header=False,  # it may ask for hours
         )
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=retries))
