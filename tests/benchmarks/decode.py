@@ -1,6 +1,6 @@
 """Compare decoding in a child process with decoding in this one: CPU milliseconds a frame, as JSON.
 
-python tests/benchmarks/decode.py VIDEO [--decoder pyav]
+python tests/benchmarks/decode.py VIDEO [--decoder decord]
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ SIZE = 8  # frames looked at together
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("video")
-    parser.add_argument("--decoder", choices=("decord", "pyav"))
+    parser.add_argument("--decoder", choices=("decord", "pyav"), default="pyav")
     parser.add_argument("--passes", type=int, default=4)
     options = parser.parse_args()
     index = probe(options.video)
-    clip = {**_clip(index), "decoder": options.decoder or index.decoder}
+    clip = {**_clip(index), "decoder": options.decoder}
     here, _ = _a_pass(_in_process, clip, options.passes)
     child, start = _a_pass(_in_child, clip, options.passes)
     report = {
@@ -77,7 +77,7 @@ def _spent() -> float:
 
 
 def _clip(index: VideoIndex) -> dict[str, Any]:
-    names = ("source", "stream", "width", "height", "rotation", "pts", "times")
+    names = ("source", "size", "tag", "stream", "width", "height", "rotation", "pts", "times")
     frames = np.arange(len(index.pts))
     return {"uri": index.source, "frame_index": frames, **{n: getattr(index, n) for n in names}}
 

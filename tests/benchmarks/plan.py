@@ -77,13 +77,13 @@ def resume(folder: Path) -> dict[str, Any]:
     book.recover(kept.shards())
     changes = kept.changes(found)
     pending = book.pending(kept.shards())
-    assert not [*changes.new, *changes.changed, *changes.touched, *pending]
+    assert not [*changes.new, *changes.changed, *pending]
     done = time.perf_counter()
     return {"list_s": listed - start, "check_s": done - listed, **memory()}
 
 
 def finish(folder: Path) -> None:
-    """Write the records that a finished run leaves."""
+    """Write the records that a finished run leaves, and parts of the size that they tell."""
     objects = at(str(folder / "out"))
     for shard, videos in Plan(objects).shards().items():
         tables = {
@@ -91,6 +91,10 @@ def finish(folder: Path) -> None:
         }
         record = {"shard": shard, "videos": sorted(videos), "tables": tables}
         objects.write(f"{ledger.COMMITS}{shard}.json", json.dumps(record).encode())
+        for name in tables:
+            part = folder / "out" / name / f"{shard}.parquet"
+            part.parent.mkdir(exist_ok=True)
+            part.write_bytes(b"0")
 
 
 def planned(item: Input) -> PlannedVideo:
@@ -100,7 +104,7 @@ def planned(item: Input) -> PlannedVideo:
         "rotation": 0, "frames": LENGTH_S * FPS, "fps": float(FPS), "start_s": 0.0,
         "duration_s": float(LENGTH_S), "has_audio": True,
     }  # fmt: skip
-    named = {"uri": item.uri, "video_id": name}
+    named = {**item._asdict(), "video_id": name}
     made = [{**clip, **named, "clip_id": f"{name}-0-{clip['core'][0]}"} for clip in clips()]
     return PlannedVideo(item, name, info, made)
 
@@ -117,7 +121,7 @@ def _clips() -> Iterator[dict[str, Any]]:
             max(core[0] - CONTEXT_S * FPS, 0), min(core[1] + CONTEXT_S * FPS, LENGTH_S * FPS)
         )
         yield {
-            "stream": 0, "decoder": "decord", "width": 1280, "height": 720, "rotation": 0,
+            "stream": 0, "decoder": "pyav", "width": 1280, "height": 720, "rotation": 0,
             "core": core,
             "frame_index": index, "pts": index * SCALE, "times": index * SCALE / (FPS * SCALE),
         }  # fmt: skip
