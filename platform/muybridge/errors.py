@@ -30,6 +30,16 @@ PERMANENT = {
     "quarantined": "several processes died over the clip",
 }
 # fmt: on
+# S3's codes of what may pass, most of which come with status 400; "400" is all that boto3 knows of
+# an expired token where the answer has no body
+S3_UNAVAILABLE = frozenset(
+    (
+        *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired", "400"),
+        *("SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "Throttling"),
+        "ThrottlingException",
+    )
+)
+S3_DENIED = frozenset(("InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"))
 OUTAGE = ("unavailable", "denied", "missing")  # of a store or a disk: what waiting may mend
 NOT_ANSWERING = frozenset(
     getattr(errno, name)
@@ -63,9 +73,11 @@ def kind_of(error: BaseException) -> str:
     return type(error).__name__
 
 
-def http_kind(status: int) -> str:
-    """Give the kind of error that an HTTP status tells; "" for none."""
-    if status in (401, 403):
+def http_kind(status: int, code: str = "") -> str:
+    """Give the kind of error that an HTTP status tells, and S3's code of it; "" for none."""
+    if code in S3_UNAVAILABLE:
+        return "unavailable"
+    if status in (401, 403) or code in S3_DENIED:
         return "denied"
     if status in (404, 410):
         return "missing"

@@ -139,7 +139,7 @@ def _handler(s3: FaultyS3) -> type[http.server.BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             mode = s3.mode()
             if not s3.accepts(self.headers.get("Authorization", "") + self.path):
-                self.refuse(403, "ExpiredToken")
+                self.refuse(400, "ExpiredToken")  # as Amazon does
             elif mode in REFUSALS:
                 self.refuse(int(mode), REFUSALS[mode])
             elif mode == "stopped":

@@ -24,7 +24,7 @@ class Server:
 
     def __init__(self, content: bytes, ranges: bool = True) -> None:
         self.content, self.ranges, self.tag = content, ranges, '"v1"'
-        self.requests = list[str]()
+        self.requests, self.refusal = list[str](), b""
         self.fail: Callable[[int], str | int] = lambda number: ""
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -47,7 +47,7 @@ class Server:
                 how = server.fail(len(server.requests))
                 start = int(asked[6:].partition("-")[0] or 0) if server.ranges else 0
                 data, size = server.content[start:], len(server.content)
-                status, data = (how, b"") if isinstance(how, int) else (206, data)
+                status, data = (how, server.refusal) if isinstance(how, int) else (206, data)
                 self.send_response(status)
                 self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
                 self.send_header("Content-Length", str(len(data)))
@@ -123,6 +123,17 @@ def test_a_refusal_has_its_kind_and_no_signature(server, status, kind):
     assert str(status) in str(caught.value)
     assert "secret" not in str(caught.value)
     assert "/videos/a.mp4: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [("ExpiredToken", "unavailable"), ("InvalidAccessKeyId", "denied")]
+)
+def test_credentials_that_s3_refuses_with_status_400_are_no_fault_of_the_video(server, code, kind):
+    server.fail = lambda number: 400
+    server.refusal = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+    with pytest.raises(VideoError, match=f"400 {code}") as caught:
+        RemoteFile(server.url)
+    assert caught.value.kind == kind
 
 
 def test_a_server_that_is_not_there_is_unavailable(server):

@@ -41,10 +41,6 @@ PRIVATE = "_muybridge/"
 ASIDE = PRIVATE + "tmp/"
 ABSENT = ("404", "NoSuchKey")
 REFUSED = ("412", "PreconditionFailed", "409", "ConditionalRequestConflict", *ABSENT)
-# codes that do not show in their HTTP status, of what passes
-BUSY = ("SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "RequestTimeTooSkewed")
-EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
-DENIED = ("InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "AuthFailure")
 
 
 class Entry(NamedTuple):
@@ -392,10 +388,7 @@ def _told(name: str) -> Iterator[None]:
 def _kind(error: ClientError | BotoCoreError) -> str:
     """Give the kind of what may pass by itself; "" for what does not."""
     if isinstance(error, ClientError):
-        code, status = _code(error), error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if code in (*BUSY, *EXPIRED):
-            return "unavailable"
-        kind = "denied" if code in DENIED else http_kind(status)
+        kind = http_kind(error.response["ResponseMetadata"]["HTTPStatusCode"], _code(error))
         return kind if kind in ("unavailable", "denied") else ""
     if isinstance(error, (CredentialRetrievalError, TokenRetrievalError)):
         return "denied"

@@ -138,9 +138,12 @@ class RemoteFile(io.RawIOBase):
         if body.status_code == 416 and self._position == 0:  # nothing is a range of no bytes
             body.close()
             raise self._failure("unreadable", "the file has zero bytes")
-        if kind := http_kind(body.status_code):
+        if body.status_code >= 400:
+            found = re.search(rb"<Code>(\w+)</Code>", body.raw.read(1 << 12))  # S3's own word
+            code = found[1].decode() if found else ""
             body.close()
-            raise self._failure(kind, f"the server says {body.status_code} {body.reason}")
+            cause = f"the server says {body.status_code} {code or body.reason}"
+            raise self._failure(http_kind(body.status_code, code), cause)
         size, tag = _size(body), _tag(body)
         if self.size >= 0 and (size, tag) != (self.size, self.tag):
             body.close()
