@@ -5,6 +5,8 @@ in H.264 files with flipped bits, four of five visibly wrong frames carried no f
 until the next key frame. A frame that is decoded after a key frame but shown before it (a leading
 frame) may be predicted from both sides: damage before the key frame reaches it, and its own reaches
 no other, because what is shown after the key frame never refers to it.
+
+What a decoder does not notice cannot be told: HEVC, VP8 and VP9 take flipped bits for pictures.
 """
 
 from __future__ import annotations
