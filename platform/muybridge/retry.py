@@ -11,7 +11,6 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception,
-    stop_after_attempt,
     wait_exponential,
     wait_random,
 )
@@ -21,6 +20,7 @@ from muybridge.errors import is_transient, kind_of
 T = TypeVar("T")
 
 ATTEMPTS = 3  # at one video or clip, in a row: an outage that lasts longer is waited out by the run
+TIMEOUT_ATTEMPTS = 2  # where each costs a minute
 BACKOFF = wait_exponential(multiplier=0.5, max=10) + wait_random(0, 0.5)  # seconds
 PATIENCE_S = 120.0  # for a store that does not answer
 DENIED_PATIENCE_S = 10.0  # for one that refuses access, which credentials read anew may mend
@@ -29,12 +29,20 @@ OUTAGE_S = 120.0  # that planning, and then analysing, waits in all for what can
 log = logging.getLogger("muybridge")
 
 
-def retried(call: Callable[[], T], attempts: int = ATTEMPTS) -> T:
-    """Call, up to ``attempts`` times while the error is transient; raise the last one."""
-    retrying = Retrying(
-        stop=stop_after_attempt(attempts), wait=BACKOFF, retry=_TRANSIENT, reraise=True
+def attempts(kind: str) -> int:
+    """Say how often to try in a row what ends in an error of this kind."""
+    return TIMEOUT_ATTEMPTS if kind == "timeout" else ATTEMPTS
+
+
+def retried(call: Callable[[], T]) -> T:
+    """Call, a few times while the error is transient; raise the last one."""
+
+    def stop(state: RetryCallState) -> bool:
+        return state.attempt_number >= attempts(kind_of(_error(state)))
+
+    return Retrying(stop=stop, wait=BACKOFF, retry=retry_if_exception(_transient), reraise=True)(
+        call
     )
-    return retrying(call)
 
 
 def outage_delays(first_s: float) -> Iterator[float]:
@@ -81,6 +89,3 @@ def _error(state: RetryCallState) -> BaseException:
     error = state.outcome.exception() if state.outcome else None
     assert error is not None
     return error
-
-
-_TRANSIENT = retry_if_exception(_transient)

@@ -9,9 +9,7 @@ from collections.abc import Callable, Sequence
 from muybridge.columns import Clip
 from muybridge.errors import is_transient
 from muybridge.graph import Loaded, apply
-from muybridge.retry import outage_delays
-
-MOST = 3
+from muybridge.retry import attempts, outage_delays
 
 
 def through(
@@ -20,7 +18,8 @@ def through(
     spent: defaultdict[str, float] | None = None,
     reopen: Callable[[Clip], Clip] = lambda clip: clip,
 ) -> list[Clip]:
-    """Apply the stages; a clip that met a surprise or a transient error is tried ``MOST`` times.
+    """Apply the stages; a clip that met a surprise or a transient error is retried
+    (``retry.attempts``).
 
     What a stage says on purpose is final. An exception is not, nor is what a store, a disk or the
     death of a decoder has caused: ``reopen`` finds such a clip's video again.
@@ -48,7 +47,7 @@ def _retry(
     """Try one clip by itself until it goes well or was tried often enough."""
 
     delays_s, attempt = outage_delays(0.5), 1
-    while _worth(out) and attempt < MOST:
+    while _worth(out) and attempt < attempts(out["error_kind"]):
         if is_transient(out["error_kind"]):
             time.sleep(next(delays_s))
             clip = reopen(clip)

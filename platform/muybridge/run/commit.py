@@ -13,7 +13,7 @@ from muybridge.columns import Clip
 from muybridge.errors import is_transient
 from muybridge.geometry.cameras import Camera
 from muybridge.graph import parted
-from muybridge.retry import ATTEMPTS
+from muybridge.retry import attempts
 from muybridge.run.actions import actions
 from muybridge.run.identities import Core, linked
 from muybridge.run.views import View, together
@@ -151,7 +151,7 @@ def unread(video: PlannedVideo) -> list[dict[str, Any]]:
             "kind": each["error_kind"],
             "transient": is_transient(each["error_kind"]),
             "message": each["error"],
-            "attempts": ATTEMPTS if is_transient(each["error_kind"]) else 1,
+            "attempts": attempts(each["error_kind"]) if is_transient(each["error_kind"]) else 1,
             "traceback": "",
         }
         for each in (whole, *video.info.get("views", ()))

@@ -18,8 +18,9 @@ import numpy as np
 from muybridge.columns import Clip
 from muybridge.errors import MuybridgeError
 from muybridge.graph import Graph, divided, gathered, load
+from muybridge.retry import ATTEMPTS
 from muybridge.run import isolated
-from muybridge.run.attempts import MOST, through
+from muybridge.run.attempts import through
 from muybridge.run.pools import most_clips
 from muybridge.run.scratch import Scratch
 
@@ -70,7 +71,9 @@ class Core:
                 )[0]
                 run, graph = self._together, self._across
             if suspect:
-                return await asyncio.to_thread(isolated.apply, *graph, self._drop, clip, 1, MOST)
+                return await asyncio.to_thread(
+                    isolated.apply, *graph, self._drop, clip, 1, ATTEMPTS
+                )
             return await run.apply(clip)
 
     def _run(self, stages: Graph, given: tuple[str, ...], most: int) -> Batches:

@@ -19,8 +19,9 @@ import ray.data
 
 from muybridge.columns import GIVEN, Clip
 from muybridge.graph import Graph, Loaded, divided, gathered, load, parted
+from muybridge.retry import ATTEMPTS
 from muybridge.run import isolated
-from muybridge.run.attempts import MOST, through
+from muybridge.run.attempts import through
 from muybridge.run.pools import Pool, columns, group, most_clips
 
 Spent = defaultdict[str, float]  # seconds by stage, and as frames, write, idle
@@ -137,7 +138,7 @@ class Worker:
         alive = [view for view, died in views if not died]
         results = iter(through(self._loaded, alive, spent, self._reopen))
         done = [
-            isolated.apply(self._graph, self._given, self._drop, view, died, MOST)
+            isolated.apply(self._graph, self._given, self._drop, view, died, ATTEMPTS)
             if died
             else next(results)
             for view, died in views
@@ -155,7 +156,7 @@ class Worker:
             return through(self._together, [clip], spent, self._reopen)[0]
         bare = [{n: v for n, v in view.items() if n != "frames"} for view in clip["views"]]
         (sent,) = gathered([clip], bare)  # frames would all be decoded to be sent
-        done = isolated.apply(self._across, self._written, self._drop, sent, died, MOST)
+        done = isolated.apply(self._across, self._written, self._drop, sent, died, ATTEMPTS)
         return {**done, "views": clip["views"]}
 
     def _close(self, clip: Clip, spent: Spent) -> Mapping[str, Any]:
