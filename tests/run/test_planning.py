@@ -111,3 +111,27 @@ def test_decord_reads_only_what_it_is_known_to_be_right_on(decoder, video, awkwa
     assert readers(video) == {"decord"}
     assert readers(awkward_folder / "mpeg4_bframes.avi") == {"pyav"}
     assert {clip["decoder"] for clip in probed(decoder, listed(video)).clips} == {"pyav"}
+
+
+@pytest.mark.parametrize(
+    ("uri", "tag", "kind", "waited"),
+    [
+        ("s3://b/a.mp4", "etag", "unavailable", True),
+        ("s3://b/a.mp4", "etag", "denied", True),
+        ("s3://b/a.mp4", "etag", "missing", True),
+        ("s3://b/a.mp4", "missing", "missing", False),
+        ("http://h/a.mp4", "", "unavailable", True),
+        ("http://h/a.mp4", "", "missing", False),
+        ("http://h/a.mp4", "", "denied", False),
+        ("/a.mp4", "1", "missing", True),
+        ("/a.mp4", "missing", "missing", False),
+        ("/a.mp4", "1", "denied", False),
+        ("/a.mp4", "1", "timeout", False),
+        ("/a.mp4", "1", "unreadable", False),
+        ("/a.mp4", "1", "", False),
+    ],
+)
+def test_a_run_waits_for_outages_and_not_for_dead_links(uri, tag, kind, waited):
+    item = Input(uri, 1, tag)
+    video = PlannedVideo(item, "v", error_kind=kind, error=kind and "x")
+    assert planning._outage(item, video) is waited

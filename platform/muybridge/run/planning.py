@@ -93,16 +93,15 @@ def probed(
             return
         batch, answer = running.popleft()
         videos = ray.get(answer)
-        waited = False
+        attempt = 0
         while failed := [at for at, video in enumerate(videos) if _outage(batch[at], video)]:
-            delay_s = next(delays, 0.0)
-            if waited and not delay_s:
-                break
+            attempt, delay_s = attempt + 1, next(delays, 0.0)
             if delay_s:
                 first, count = videos[failed[0]].error, len(failed)
                 log.warning("%s; trying %d of the videos again in %.0f s", first, count, delay_s)
-            time.sleep(delay_s)
-            waited = True
+                time.sleep(delay_s)
+            elif attempt > 1:  # the run has waited long enough, and the outage may be over by now
+                break
             again = remote.remote([batch[at] for at in failed], fps, endpoint, decoder)
             for at, video in zip(failed, ray.get(again), strict=True):
                 videos[at] = video
@@ -110,10 +109,13 @@ def probed(
 
 
 def _outage(item: Input | Session, video: PlannedVideo) -> bool:
-    """Tell whether an outage may keep a video from being read, not only its own absence."""
+    """Tell whether an outage may keep a video from being read, not only what it is itself."""
     kinds = set(video.errors.split(",")) & set(OUTAGE)
-    if isinstance(item, Input) and "://" not in item.uri:
-        kinds -= {"denied", "missing" if item.tag == "missing" else ""}
+    if isinstance(item, Input):
+        if not item.uri.startswith("s3://"):  # where refused credentials concern all videos
+            kinds.discard("denied")
+        if item.tag in ("", "missing"):  # it was not there when it was listed, or is on the web
+            kinds.discard("missing")
     return bool(kinds)
 
 
