@@ -11,6 +11,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -83,8 +84,10 @@ def index(
     ledger = ledgers.start(at(out, endpoint), identity(graph, fps, decoder))
     start = time.monotonic()
     report(Progress("starting Ray"))
-    # the lock is released before Ray ends, which takes a while: what still writes then is refused
-    with lock.held(ledger.objects) as held, cluster(address, verbose), held:
+    with lock.held(ledger.objects) as held, cluster(address, verbose), ExitStack() as ending:
+        ending.callback(
+            held.release
+        )  # before Ray ends, which takes a while: its writes are refused
         ledger = replace(ledger, token=held.token, retry_errors=retry_errors)
         plan = Plan(ledger.objects)
         planning.update(

@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from muybridge.errors import LockedError
@@ -54,17 +53,6 @@ class Lock:
         self._thread.join()
         if not self.lost:
             self.objects.replace(KEY, _text({"free": self._mine["token"]}), self._tag)
-
-    def __enter__(self) -> Lock:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.release()
 
     def _renew(self) -> None:
         while not self.lost and not self._stop.wait(self._beat_s):
@@ -113,8 +101,11 @@ def take(objects: Objects, beat_s: float = BEAT_S, dead_s: float = DEAD_S) -> Lo
 @contextmanager
 def held(objects: Objects) -> Iterator[Lock]:
     """Hold the lock of an output for as long as the block runs."""
-    with take(objects) as lock:
+    lock = take(objects)
+    try:
         yield lock
+    finally:
+        lock.release()
 
 
 def _dead(other: dict[str, Any], dead_s: float) -> bool:
