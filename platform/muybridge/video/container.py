@@ -62,8 +62,8 @@ def open_container(source: str, progress: Callable[[], None] = lambda: None) -> 
     """Open a local path or a URL for reading, or raise VideoError; ``close`` it afterwards.
 
     ffmpeg reads through Python, so that a disk or a server that breaks off raises an error: most of
-    its demuxers would take it for the end of the file. ``progress`` is called before each request
-    to a server.
+    its demuxers would take it for the end of the file. ``progress`` is called as bytes come
+    from a server.
     """
     with faults(source):
         file = RemoteFile(source, progress) if is_url(source) else io.FileIO(source)

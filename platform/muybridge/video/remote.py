@@ -31,7 +31,8 @@ NEAR_BYTES = 1 << 18  # forward seeks up to here read on instead of asking anew
 class RemoteFile(io.RawIOBase):
     """Be a file at a URL, opened at once; ``size`` is in bytes, ``tag`` its ETag or time.
 
-    Every failure raises VideoError. ``progress`` is called before each request.
+    Every failure raises VideoError. ``progress`` is called as bytes go by: a long index may take
+    minutes to arrive.
     """
 
     def __init__(self, url: str, progress: Callable[[], None] = lambda: None) -> None:
@@ -63,6 +64,7 @@ class RemoteFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer as far as there is something; only the file's end gives 0."""
+        self._progress()
         for failed in range(RETRIES + 1):
             try:
                 data = self._some(len(buffer))
@@ -125,7 +127,6 @@ class RemoteFile(io.RawIOBase):
 
     def _ask(self) -> None:
         """Ask for all bytes from the position on, of the version that was read before."""
-        self._progress()
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={self._position}-"}
         try:
             body = self._session.get(
