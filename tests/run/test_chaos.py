@@ -1,7 +1,8 @@
 """Kill the driver, its workers, whole nodes, at random moments: nothing is lost, nothing is twice.
 
-Some thirty kills in all. The truth is a run that was left alone: every part that a plain reader can
-see at any moment, and every part at the end, must be byte for byte one of its parts.
+The truth is a run that was left alone: every part that a plain reader can see at any moment, and
+every part at the end, must be byte for byte one of its parts. tests/benchmarks/chaos.py is the long
+form of this.
 """
 
 import os
@@ -30,7 +31,8 @@ from muybridge.store import plan
 plan.SHARD_S = 5.0
 cli.app(["index", *sys.argv[1:]])
 """
-DRIVER_KILLS, WORKER_KILLS, NODE_KILLS = 10, 10, 3
+KILLS = os.environ.get("MUYBRIDGE_CHAOS", "3 3 1")
+DRIVER_KILLS, WORKER_KILLS, NODE_KILLS = map(int, KILLS.split())
 
 
 @pytest.fixture(scope="module")
