@@ -44,7 +44,7 @@ OUTAGE = ("unavailable", "denied", "missing")  # of a store or a disk: what wait
 NOT_ANSWERING = frozenset(
     getattr(errno, name)
     for name in (
-        *("EIO", "ESTALE", "ENOTCONN", "ENODEV", "ENXIO", "EREMOTEIO", "EHOSTDOWN", "EHOSTUNREACH"),
+        *("EIO", "ESTALE", "ENOTCONN", "ENODEV", "EREMOTEIO", "EHOSTDOWN", "EHOSTUNREACH"),
         *("ENETDOWN", "ENETUNREACH", "ENETRESET", "EAGAIN", "EBUSY", "EMFILE", "ENFILE", "ENOBUFS"),
     )
     if hasattr(errno, name)

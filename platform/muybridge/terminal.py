@@ -21,7 +21,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 TERMINATED = 128 + signal.SIGTERM  # the exit code that shells give for it
-GRACE_S = 8.0  # from SIGTERM to the end, come what may
+GRACE_S = 7.0  # from SIGTERM to the end, come what may
 RESUMED = "stopped; the same command takes up where this one ended"
 
 

@@ -135,3 +135,14 @@ def test_a_run_waits_for_outages_and_not_for_dead_links(uri, tag, kind, waited):
     item = Input(uri, 1, tag)
     video = PlannedVideo(item, "v", error_kind=kind, error=kind and "x")
     assert planning._outage(item, video) is waited
+
+
+def test_what_might_be_read_without_end_is_not_read(decoder, tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "zero.mp4").symlink_to("/dev/zero")
+    items = inputs([str(tmp_path)])
+    assert [item.tag for item in items] == ["special", "special"]
+    for item in items:
+        planned = probed(decoder, item)
+        assert (planned.error_kind, planned.errors) == ("unreadable", "unreadable")
+        assert "is not a regular file" in planned.error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import runpy
 import signal
 import subprocess
@@ -397,3 +398,21 @@ def test_a_folder_that_has_gone_is_waited_for_and_not_made_again(tmp_path, monke
     with pytest.raises(StoreError, match="is its disk still mounted"):
         book.stage("0", "other", tables.joined([]))
     assert not root.exists()
+
+
+def test_what_another_run_has_cleaned_up_while_it_was_written_is_written_again(tmp_path):
+    """The other one has taken the lock; that this run was overtaken shows when it commits."""
+    book = ledger.start(at(str(tmp_path)), IDENTITY)
+    real, cleaned = os.fsync, []
+
+    def fsync(file: int) -> None:
+        real(file)
+        if not cleaned:
+            cleaned.extend(entry.key for entry in book.objects.list(ledger.ASIDE))
+            book.objects.delete(cleaned)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        book.stage("0", "clip", tables.joined([]))
+    assert len(cleaned) == 1
+    assert book.staged("0") == {"clip"}

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import random
+import signal
 import socket
 import tempfile
 import threading
@@ -70,6 +71,10 @@ def serve(
 
     if not verbose:
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        )  # shells let it be ignored behind &
     with cluster(address, verbose):
         grown = tuple(_grown(pool) for pool, _ in group(graph, GIVEN, pools))
         app = build(graph, api_key=api_key, limits=limits, pools=grown)

@@ -25,6 +25,7 @@ from muybridge.video.probe import VideoIndex
 from muybridge.video.process import Decoder
 
 MOST = 16  # videos a task: enough to outweigh what a task costs
+IMPOSSIBLE = {"directory": "is a directory", "special": "is not a regular file"}
 AHEAD = 4  # tasks a CPU that may wait
 
 
@@ -164,6 +165,8 @@ def probe(
 
 def _index(decoder: Decoder, item: Input, endpoint: str | None) -> VideoIndex | VideoError:
     """Index a video, or say why that cannot be."""
+    if item.tag in IMPOSSIBLE:
+        return VideoError("unreadable", item.uri, IMPOSSIBLE[item.tag])
     find = locate
 
     def once() -> VideoIndex:

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -25,13 +26,15 @@ VIDEOS = (
 )
 PICTURES = ".bmp .gif .jpeg .jpg .png .tif .tiff .webp"
 SUFFIXES = frozenset((VIDEOS + " " + PICTURES).split())
+UNREAD = ("directory", "special", "missing")
 MANIFESTS = (".csv", ".parquet", ".jsonl")
 
 
 class Input(NamedTuple):
     """Name one video: where it is, its size in bytes, and a tag that changes when it is written.
 
-    ``tag`` is "directory" or "missing" for what cannot be a video; it fails when it is probed.
+    ``tag`` is one of ``UNREAD`` for what cannot be a video (or is a pipe, a device, a socket, which
+    might be read without end); it fails when it is probed.
     """
 
     uri: str
@@ -48,7 +51,11 @@ def inputs(uris: Sequence[str], endpoint: str | None = None) -> list[Input]:
     found: dict[str, Input] = {}
     missing = []
     for uri in uris:
-        some = {item.uri: item for item in _expanded(uri, endpoint)}
+        try:
+            some = {item.uri: item for item in _expanded(uri, endpoint)}
+        except OSError as error:
+            place, cause = error.filename or uri, error.strerror or error
+            raise InputError(f"{place}: cannot be listed: {cause}; name what can be read") from None
         found.update(some)
         if not some and not _exists(uri):
             missing.append(uri)
@@ -77,7 +84,7 @@ def fingerprint(item: Input, unreadable: bool = True) -> str:
 
     A file that cannot be read holds that error; with ``unreadable`` false OSError is raised.
     """
-    if "://" in item.uri or item.tag in ("directory", "missing"):
+    if "://" in item.uri or item.tag in UNREAD:
         return f"{item.size}-{item.tag}"
     digest = hashlib.blake2b(digest_size=16)
     try:
@@ -125,8 +132,8 @@ def _file(path: str) -> Input:
         status = os.stat(path)
     except OSError:
         return Input(path, 0, "missing")
-    if os.path.isdir(path):
-        return Input(path, 0, "directory")
+    if not stat.S_ISREG(status.st_mode):
+        return Input(path, 0, "directory" if stat.S_ISDIR(status.st_mode) else "special")
     return Input(path, status.st_size, str(status.st_mtime_ns))
 
 

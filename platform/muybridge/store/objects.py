@@ -137,13 +137,18 @@ class Folder:
 
     @PATIENT.wraps
     def write(self, key: str, data: bytes) -> None:
-        aside = self._file(ASIDE + uuid.uuid4().hex)
-        _made(aside)
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        self._rename(aside, self._file(key))
+        while True:
+            aside = self._file(ASIDE + uuid.uuid4().hex)
+            _made(aside)
+            with aside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                return self._rename(aside, self._file(key))
+            except FileNotFoundError:
+                if aside.exists():
+                    raise  # else another run, which has taken the lock, has cleaned up here
 
     @PATIENT.wraps
     def create(self, key: str, data: bytes) -> bool:
