@@ -54,8 +54,7 @@ def outage_delays(first_s: float) -> Iterator[float]:
 
 
 def patient(
-    give_up: Callable[[BaseException], bool] = lambda error: False,
-    renew: Callable[[BaseException], None] = lambda error: None,
+    give_up: Callable[[BaseException], bool], renew: Callable[[BaseException], None]
 ) -> Retrying:
     """Retry calls to a store until it answers, for ``PATIENCE_S``; decorate with its ``wraps``.
 

@@ -69,7 +69,7 @@ class Ledger:
 
     def stage(self, shard: str, clip_id: str, made: Tables) -> None:
         """Keep the rows of one clip until its shard is committed."""
-        name = clip_id + (TRANSIENT if met_transient(made) else "")
+        name = clip_id + (TRANSIENT if _met_transient(made) else "")
         self.objects.write(f"{STAGING}{shard}/{name}", _packed(made))
         self.settle(shard, clip_id)
 
@@ -245,7 +245,7 @@ def start(objects: Objects, identity: Mapping[str, Any]) -> Ledger:
     return Ledger(objects.kept(), made)
 
 
-def met_transient(made: Tables) -> bool:
+def _met_transient(made: Tables) -> bool:
     """Tell whether rows have a transient error among them."""
     return bool(pc.any(made["errors"]["transient"]).as_py())
 
