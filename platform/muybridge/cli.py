@@ -122,7 +122,7 @@ def index(
         typer.Option(help="A TOML of sessions, or the folder of one: videos and calibration."),
     ] = None,
     fps: Fps = None,
-    graph: Graph = "embedded",
+    graph: Graph = "people",
     model: Model = None,
     detector: Detector = None,
     weights: Weights = None,
@@ -290,7 +290,7 @@ def demo(
         out.mkdir(parents=True, exist_ok=True)
         clip = portrait.clip(out / "clip.mp4")
         console.print(f"clip: {clip}")
-        _index([str(clip)], str(out / "tables"), graphs.embedded())
+        _index([str(clip)], str(out / "tables"), graphs.see_people())
         _draw(str(out / "tables"), str(clip), out / "overlay.mp4", None)
         sql = "select track_id, first_time_s, last_time_s, frames_seen, score from tracks"
         console.print(f'muybridge query {out / "tables"} "{sql}"')
@@ -335,7 +335,7 @@ def serve(
     ] = None,
     max_upload_mb: Annotated[int, typer.Option(min=1, help="The largest file taken.")] = 1024,
     max_requests: Annotated[int, typer.Option(min=1, help="At a time; more get a 503.")] = 32,
-    graph: Graph = "embedded",
+    graph: Graph = "people",
     model: Model = None,
     detector: Detector = None,
     weights: Weights = None,
@@ -379,7 +379,7 @@ def keypoints(
     context: typer.Context,
     images: Annotated[Path, typer.Argument(help="The folder of the pictures.")],
     annotations: Annotated[Path, typer.Argument(help="COCO keypoint annotations (JSON).")],
-    graph: Graph = "embedded",
+    graph: Graph = "people",
     model: Model = None,
     detector: Detector = None,
     weights: Weights = None,

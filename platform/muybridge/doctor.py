@@ -133,7 +133,7 @@ def _video() -> Iterator[Line]:
 def _models() -> Iterator[Line]:
     from muybridge import graphs
 
-    for stage in graphs.embedded():
+    for stage in graphs.see_people():
         missing = list(stage.missing())
         weights = ", ".join(str(value) for value in list(stage.identity.values())[:2])
         found = f"missing: {len(missing)}" if missing else weights or "nothing needed"

@@ -2,7 +2,7 @@
 
 What a user says is a ``Choice``; ``build`` makes the graph of it, with those stages only that the
 tables asked for need, or says everything that is wrong with it. What needs torch is imported where
-it is wanted: the embedded graph does without, and its workers are the smaller for it.
+it is wanted: on a CPU the default graph does without, and its workers are the smaller for it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from muybridge.graph import Graph, Run, Stage, needed
 from muybridge.models.densepose.config import VARIANTS
 from muybridge.published import FILES
 from muybridge.stages.act import act
+from muybridge.stages.blazepose import blazepose
 from muybridge.stages.decode import decode
 from muybridge.stages.lift import SOURCES as LIFTED
 from muybridge.stages.lift import lift
@@ -35,6 +36,8 @@ VIDEO = ("r3d_18", "r2plus1d_18", "mvit_v2_s", "swin3d_t", "s3d")
 SPNET = ("spnet_ntu", "spnet_penn")
 TRIANGULATION = ("human36m_alg_10-04-2019", "human36m_vol_softmax_10-08-2019")
 WINDOWS = (8, 16)
+POSE_MODELS = ("thunder", "lightning", "blazepose", "blazepose_heavy")
+ALIASES = {"embedded": "people"}  # graphs' earlier names
 OPENPOSE = ("openpose_body25", "openpose_coco", "openpose_coco_caffe", "openpose_mobilenet")
 
 
@@ -48,6 +51,8 @@ class Choice:
     are looked for at every ``detect_every``-th frame. Only ``tables`` get rows, and only the stages
     that they need run (what joints are lifted from comes along).
 
+    ``pose_model`` is what reads each person's joints, and ``raw`` leaves them unsmoothed.
+
     Bodies are of the body model ``body``, seen by a camera of ``focal`` pixels; ``smooth`` smooths
     how they turn, ``refine`` fits them to the joints in the picture, and ``still`` is by how many
     grey levels a person must change to be looked at again.
@@ -55,7 +60,9 @@ class Choice:
     Actions are judged over ``window`` moments, ``stride`` from one window to the next.
     """
 
-    graph: str = "embedded"
+    graph: str = "people"
+    pose_model: str | None = None
+    raw: bool | None = None
     model: str | None = None
     detector: str | None = None
     weights: Path | None = None
@@ -72,6 +79,9 @@ class Choice:
     stride: int | None = None
     tables: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "graph", ALIASES.get(self.graph, self.graph))
+
 
 def choice(said: Mapping[str, Any]) -> Choice:
     """Read a choice from a configuration; InputError names what is unknown."""
@@ -82,19 +92,23 @@ def choice(said: Mapping[str, Any]) -> Choice:
     return Choice(**{**said, **folder, "tables": tuple(said.get("tables", ()))})
 
 
-def embedded(timeout_s: float = 60.0, options: Options = Options()) -> Graph:
-    """See people, their tracks and joints with the models that come with the extra ``embedded``.
+def see_people(choice: Choice = Choice()) -> Graph:
+    """See people, their tracks and joints with the models that come along.
 
-    ``timeout_s`` is how long the decoder may take for the next few frames.
+    BlazePose reads those whom MoveNet has found, with Lightning.
     """
-    return lifting((decode(timeout_s=timeout_s), people(options)))
+    model = choice.pose_model or POSE_MODELS[0]
+    if not model.startswith("blazepose"):
+        return lifting((decode(), people(Options(**_said(pose_model=model, raw=choice.raw)))))
+    found = people(Options(pose_model="lightning", **_said(raw=choice.raw)))
+    return lifting((decode(), found, blazepose(model, choice.weights)))
 
 
 def lifting(graph: Graph) -> Graph:
     """Have joints that a graph sees in the picture lifted, and said what is done with them."""
     written = {column for stage in graph for column in stage.writes}
-    lifts = tuple(lift(column) for column in LIFTED if column in written)
-    return (*graph, *lifts, act()) if lifts else graph
+    source = next((column for column in LIFTED if column in written), None)
+    return (*graph, lift(source), act()) if source else graph
 
 
 def detect(choice: Choice) -> Graph:
@@ -191,7 +205,7 @@ def _joints(found: Stage) -> str:
 
 
 def _finding(choice: Choice) -> Stage:
-    """Make the stage that finds people: BlazePose's, or an R-CNN if one is named."""
+    """Make the stage that finds people: the default's, or an R-CNN if one is named."""
     if choice.detector is None:
         return people()
     from muybridge.stages import detect
@@ -205,7 +219,7 @@ class Kind:
     """Describe a graph: what it is for, how it is made, and which parts of a ``Choice`` it takes.
 
     ``needs`` names the weights of a choice, ``models`` those it takes for ``model``, ``step`` is
-    what ``size`` is a multiple of, ``extra`` what must be installed.
+    what ``size`` is a multiple of; ``finds_people`` as the default does unless a detector is named.
     """
 
     about: str
@@ -214,7 +228,7 @@ class Kind:
     takes: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     step: int = 1
-    extra: str = ""
+    finds_people: bool = False
 
 
 BODY = ("body", "focal", "smooth", "refine", "still")
@@ -222,8 +236,8 @@ NETWORK = ("weights", "precision", "size")
 RCNN = ("detector", *NETWORK, "min_score", "detect_every")
 # fmt: off
 GRAPHS: dict[str, Kind] = {
-    "embedded": Kind("people and their joints, in the picture and in space (BlazePose)",
-                     lambda choice: embedded(), lambda choice: (), extra="embedded"),
+    "people": Kind("people and their joints, in the picture and in space (MoveNet)", see_people,
+                   lambda choice: (), ("pose_model", "raw", "weights")),
     "detect": Kind("people (R-CNN); joints as well with Keypoint R-CNN", detect,
                    lambda choice: (choice.detector or DETECTORS[0],), RCNN),
     "openpose": Kind("people and their joints, all of a picture at once (OpenPose)", openpose,
@@ -232,17 +246,17 @@ GRAPHS: dict[str, Kind] = {
     "densepose": Kind("people and the surface of their bodies (DensePose)", densepose,
                       lambda choice: _two(choice), ("model", *RCNN), tuple(VARIANTS)),
     "vibe": Kind("people, their joints and their bodies (SMPL, by VIBE)", vibe,
-                 lambda choice: _three(choice), ("model", *RCNN, *BODY), VIBE, extra="embedded"),
+                 lambda choice: _three(choice), ("model", *RCNN, *BODY), VIBE, finds_people=True),
     "multitask": Kind("people, their joints and what they do (SPNet)", multitask,
                       lambda choice: _beside(choice, SPNET[0], "actions", "keypoints", "joints3d"),
-                      ("model", *RCNN, "window", "stride"), SPNET, extra="embedded"),
+                      ("model", *RCNN, "window", "stride"), SPNET, finds_people=True),
     "action": Kind("people and what is done, by them and in all of the picture (Kinetics)", action,
                    lambda choice: _beside(choice, VIDEO[0], "actions"),
-                   ("model", *RCNN, "stride"), VIDEO, extra="embedded"),
+                   ("model", *RCNN, "stride"), VIDEO, finds_people=True),
     "triangulation": Kind("people of sessions, their joints in the world by a network (Iskakov)",
                           triangulation,
                           lambda choice: _beside(choice, TRIANGULATION[0], "joints3d"),
-                          ("model", *RCNN), TRIANGULATION, extra="embedded"),
+                          ("model", *RCNN), TRIANGULATION, finds_people=True),
 }
 # fmt: on
 
@@ -278,7 +292,7 @@ def described() -> str:
     for name, kind in GRAPHS.items():
         graph = kind.make(Choice(name))
         here = "not here" if any(stage.missing() for stage in graph) else "here"
-        needs = [*kind.needs(Choice(name)), *([f"the extra {kind.extra!r}"] if kind.extra else [])]
+        needs = kind.needs(Choice(name)) or ("nothing but what comes along",)
         lines += [
             f"{name}: {kind.about}",
             f"  stages   {', '.join(stage.name for stage in graph)}",
@@ -336,7 +350,7 @@ def _two(choice: Choice) -> tuple[str, ...]:
 
 
 def _three(choice: Choice) -> tuple[str, ...]:
-    """Name the weights that read bodies, and those that find people if it is not BlazePose."""
+    """Name the weights that read bodies, and those that find people if it is not the default."""
     from muybridge.stages.vibe import files
 
     read = files(choice.model or VIBE[0], choice.body or BODIES[0])
@@ -345,7 +359,7 @@ def _three(choice: Choice) -> tuple[str, ...]:
 
 
 def _beside(choice: Choice, model: str, *tables: str) -> tuple[str, ...]:
-    """Name the weights that some tables need, and those that find people if not BlazePose's."""
+    """Name the weights that some tables need, and those that find people if not the default."""
     return (
         *([choice.model or model] if _asked(choice, *tables) else []),
         *([choice.detector] if choice.detector else []),
@@ -379,6 +393,7 @@ def _misplaced(choice: Choice, kind: Kind) -> list[str]:
 def _mistaken(choice: Choice, kind: Kind) -> list[str]:
     """List what was said that has no such value."""
     faults = [
+        _known("pose_model", choice.pose_model, POSE_MODELS),
         _known("model", choice.model, kind.models),
         _known("detector", choice.detector, DETECTORS),
         _known("precision", choice.precision, PRECISIONS),
@@ -408,9 +423,9 @@ def _mistaken(choice: Choice, kind: Kind) -> list[str]:
 def _alone(choice: Choice, kind: Kind) -> list[str]:
     """List what was said that means nothing without something else that was not."""
     faults = list[str]()
-    if kind.extra and "detector" in kind.takes and choice.detector is None:
+    if kind.finds_people and choice.detector is None:
         faults += [
-            f"{_option(name)}: is for an R-CNN, and BlazePose finds the people; name a --detector"
+            f"{_option(name)}: is for an R-CNN, and MoveNet finds the people; name a --detector"
             for name in ("size", "min_score", "detect_every")
             if getattr(choice, name) is not None
         ]

@@ -24,8 +24,8 @@ ORDER = tuple(dict.fromkeys([LEARNED, *(system for _, system, *_ in SYSTEMS)]))
 MOST = 20  # lines in a message
 FILLED_BY = {  # a graph that fills a table
     "bodies": "vibe",
-    "joints3d": "embedded",
-    "keypoints": "embedded",
+    "joints3d": "people",
+    "keypoints": "people",
 }
 
 

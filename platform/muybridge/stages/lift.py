@@ -17,6 +17,7 @@ COLUMN = "lifter_joints3d"
 # column of joints in the picture: their skeleton, and the score from which a joint counts as seen
 SOURCES = {
     "blazepose_joints": ("blazepose33", 0.3),
+    "movenet_joints": ("coco17", 0.3),
     "coco17_joints": ("coco17", 0.3),
     "coco18_joints": ("coco18", 0.1),
     "body25_joints": ("body25", 0.1),

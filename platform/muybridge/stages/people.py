@@ -1,4 +1,4 @@
-"""See people with BlazePose: where they are, who is who within the clip, and their joints."""
+"""See people: where they are, who is who within the clip, and their joints, with MoveNet."""
 
 from __future__ import annotations
 
@@ -11,76 +11,96 @@ from numpy.typing import NDArray
 
 from muybridge.columns import Clip
 from muybridge.graph import Run, Stage
-from muybridge.models.blazepose import checkpoint
-from muybridge.models.blazepose.find import Limits
-from muybridge.models.blazepose.model import BlazePose
-from muybridge.models.blazepose.postprocess import NOBODY, together
+from muybridge.models.movenet import checkpoint
+from muybridge.models.movenet.find import Networks
+from muybridge.models.movenet.postprocess import concatenate
 from muybridge.stages.looking import PEOPLE, READS, chunks, frame_seen, renumbered
 from muybridge.stages.watch import Options, Seen, Watcher
+from muybridge.tracking.sides import hide_faces, keep_sides
+from muybridge.tracking.smooth import smooth_joints
 
-WRITES = (*PEOPLE, "blazepose_joints", "blazepose_joints3d")
+Floats = NDArray[np.floating[Any]]
+
+WRITES = (*PEOPLE, "movenet_joints")
 CHUNK = 16  # frames held at a time, at most
+SPAN_S = 0.5
+TRACK_SCORE = 0.3  # median of a whole track's scores ...
+BRIEF = 0.1  # ... and how much more of one that is seen once in a long clip
 
 
 def people(options: Options = Options()) -> Stage:
-    """Make the stage that finds people, their tracks and their joints with BlazePose."""
+    """Make the stage that finds people, their tracks and their joints."""
     return Stage(
         name="people",
         load=lambda: load(options),
         reads=READS,
         writes=WRITES,
-        missing=checkpoint.missing,
-        identity={"model": "blazepose", **checkpoint.identity(), **asdict(options)},
+        identity={**checkpoint.identity("multipose", options.pose_model), **asdict(options)},
     )
 
 
 def load(options: Options) -> Run:
-    """Load both networks and return what runs them over clips."""
-    model = checkpoint.load()
+    """Load the networks and return what runs them over clips."""
+    from muybridge.models.movenet.optimized import LiteRT
+
+    net = LiteRT(options.pose_model)
 
     def run(clips: Sequence[Clip]) -> list[Clip]:
-        return [see(model, clip, options) for clip in clips]
+        return [see(net, clip, options) for clip in clips]
 
     return run
 
 
-def see(model: BlazePose, clip: Clip, options: Options) -> dict[str, Any]:
+def see(net: Networks, clip: Clip, options: Options) -> dict[str, Any]:
     """Look at a clip's core and a few frames after it, and write the stage's columns."""
     times = clip["times"]
-    watcher, looked, seen = Watcher(model, options), list[int](), list[Seen]()
-    size = span(times, options.span)
+    watcher, looked, seen = Watcher(net, options), list[int](), list[Seen]()
+    step = frames_in(times, options.interval, CHUNK)
+    size = step * max(frames_in(times, SPAN_S, CHUNK) // step, 1)
     for rows, pictures in chunks(clip, size, options.after, options.before):
-        seen += watcher.watch(times[rows].tolist(), pictures)
+        seen += watcher.watch(times[rows].tolist(), pictures, step)
         looked += rows.tolist()
-    return {"frame_seen": frame_seen(clip, looked), **columns(looked, seen, options.limits)}
+    return {"frame_seen": frame_seen(clip, looked), **columns(times, looked, seen, options.raw)}
 
 
-def span(times: NDArray[np.float64], seconds: float) -> int:
-    """Count the frames in so many seconds, from 1 to CHUNK, by the usual distance of times (T,)."""
+def frames_in(times: NDArray[np.float64], seconds: float, most: int) -> int:
+    """Count the frames in so many seconds, 1 to ``most``, by the usual distance of times (T,)."""
     step = float(np.median(np.diff(times))) if len(times) > 1 else seconds
-    return int(np.clip(round(seconds / max(step, 1e-3)), 1, CHUNK))
+    return int(np.clip(round(seconds / max(step, 1e-3)), 1, most))
 
 
-def columns(rows: list[int], seen: list[Seen], limits: Limits) -> dict[str, Any]:
-    """Put who was seen in each row into columns, without tracks that are nobody's."""
-    everyone = together([NOBODY, *(frame.people for frame in seen)])
+def columns(times: Floats, rows: list[int], seen: list[Seen], raw: bool) -> dict[str, Any]:
+    """Put who was seen in each row into columns, without tracks that are nobody's.
+
+    Row i of the clip is shown at ``times[i]`` seconds; unless ``raw``, joints are smoothed.
+    """
+    everyone = concatenate([frame.people for frame in seen])
     track = np.concatenate([np.empty(0, np.int32), *(frame.ids for frame in seen)])
     row = np.repeat(np.array(rows, np.int32), [len(frame.ids) for frame in seen])
-    ids = np.unique(track).tolist()
-    real = [id for id in ids if is_person(everyone.score[track == id], len(rows), limits)]
-    kept = np.isin(track, real)
-    everyone = everyone[kept]
+    joints = everyone.joints.copy()
+    kept = np.zeros(len(track), bool)
+    for id in np.unique(track).tolist():
+        mine = track == id
+        kept[mine] = is_person(everyone.score[mine], len(rows))
+        size = everyone.box[mine, 2:] - everyone.box[mine, :2]
+        joints[mine] = steady(times[row[mine]], joints[mine], size.max(axis=1), raw)
     return {
         "person_frame": row[kept],
         "person_track": renumbered(track[kept]),
-        "person_score": everyone.score,
-        "person_box": everyone.box,
-        "blazepose_joints": everyone.joints,
-        "blazepose_joints3d": everyone.joints3d,
+        "person_score": everyone.score[kept].astype(np.float32),
+        "person_box": everyone.box[kept],
+        "movenet_joints": joints[kept].astype(np.float32),
     }
 
 
-def is_person(score: NDArray[np.float32], frames: int, limits: Limits) -> bool:
+def steady(times: Floats, joints: Floats, length: Floats, raw: bool) -> Floats:
+    """Have a track's joints (T, 17, 3) keep their sides, and smooth them unless ``raw``."""
+    length = np.maximum(length, 1)
+    joints = keep_sides(times, joints, length)
+    return hide_faces(joints if raw else smooth_joints(times, joints, length))
+
+
+def is_person(score: NDArray[np.float32], frames: int) -> bool:
     """Judge a track by its scores (N,): of a brief one in a clip of many frames, more is asked."""
-    asked = limits.track_score + limits.brief * (1 / len(score) - 1 / frames)
+    asked = TRACK_SCORE + BRIEF * (1 / len(score) - 1 / frames)
     return bool(np.median(score) >= asked)

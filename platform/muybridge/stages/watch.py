@@ -1,40 +1,47 @@
-"""Watch a clip: follow everybody from frame to frame, look for others at the end of each span.
+"""Watch a clip: find people several times a second, track them, read their joints in each frame.
 
-A span is half a second of frames or less. Those who are found at its end are followed backwards to
-its beginning or to where they came in, so that nobody is late and somebody lost on the way has no
-gap.
+A span is half a second of frames or less. In it people are looked for at every few frames, in the
+whole picture, from time to time in tiles as well, and closely where somebody was who is not found.
+Who is new at one of these frames is traced back to those before. Between them boxes are
+interpolated, so that the pose model reads each frame without waiting for the one before.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from muybridge.models.blazepose.find import Limits, agreement, find, present, read
-from muybridge.models.blazepose.model import BlazePose
-from muybridge.models.blazepose.postprocess import NOBODY, People, together
-from muybridge.models.blazepose.preprocess import Picture, tiles
+from muybridge.geometry import boxes
+from muybridge.models.movenet import find
+from muybridge.models.movenet.find import Limits, Networks
+from muybridge.models.movenet.postprocess import NOBODY, People, concatenate
+from muybridge.models.movenet.preprocess import Picture, tiles
 from muybridge.stages.looking import AFTER
+from muybridge.tracking.appearance import describe
 from muybridge.tracking.track import Tracker
 
 Ids = NDArray[np.int32]
+Flags = NDArray[np.bool_]
+Pictures = NDArray[np.uint8]
+RECENT_S = 0.6  # for so long somebody who is not found is looked for closely
 
 
 @dataclass(frozen=True)
 class Options:
-    """Say how often and where to look for people; times in seconds."""
+    """Say how often and where to look for people; intervals in seconds."""
 
-    span: float = 0.5  # between looks at the whole picture and at large tiles
-    close_every: float = 2.0  # between looks at small tiles as well
-    tiles: tuple[float, ...] = (
-        1.0,
-    )  # sides of large tiles, as parts of the picture's shorter side
-    close_tiles: tuple[float, ...] = (1.0, 0.6)  # ... and with small ones
+    pose_model: str = "thunder"
+    interval: float = 0.125  # between frames at which people are looked for
+    tiled_interval: float = 1.0  # between those at which tiles are looked at as well
+    tiles: tuple[float, ...] = (1.0, 0.6)  # sides, as parts of the picture's shorter side
     overlap: float = 0.2  # of neighbouring tiles, as part of their side
+    longer: int = 384  # pixels of the whole picture's longer side
     after: int = AFTER  # frames after the core to see as well, which link identities across clips
     before: int = 0  # frames ahead of the core to see, for those who want to know what came before
+    raw: bool = False  # leave joints unsmoothed
     limits: Limits = field(default_factory=Limits)
 
 
@@ -48,76 +55,168 @@ class Seen:
     def __getitem__(self, which: NDArray[np.generic]) -> Seen:
         return Seen(self.ids[which], self.people[which])
 
-    def plus(self, id: int, one: People) -> Seen:
-        """Add one person."""
-        ids = np.append(self.ids, np.int32(id))
-        return Seen(ids, together([self.people, one]))[np.argsort(ids, kind="stable")]
+    def plus(self, ids: Ids, people: People) -> Seen:
+        """Add people."""
+        all_ids = np.append(self.ids, ids).astype(np.int32)
+        order = np.argsort(all_ids, kind="stable")
+        return Seen(all_ids[order], concatenate([self.people, people])[order])
+
+
+NONE = Seen(np.empty(0, np.int32), NOBODY)
 
 
 @dataclass
 class Watcher:
     """Watch one clip's frames in order."""
 
-    model: BlazePose
+    net: Networks
     options: Options
     tracker: Tracker = field(default_factory=Tracker)
-    last: Seen = field(default_factory=lambda: Seen(np.empty(0, np.int32), NOBODY))
-    looked_close: float = -np.inf
+    last: tuple[float, Seen] | None = None  # the last frame at which people were looked for
+    tiled: float = -np.inf
 
-    def watch(self, times: list[float], pictures: NDArray[np.uint8]) -> list[Seen]:
-        """Say who is seen in each picture (N, H, W, 3) of the next span, shown at times (N,)."""
-        seen = [self._follow(time, picture) for time, picture in zip(times, pictures, strict=True)]
-        found = self._look(times[-1], pictures[-1])
-        for at in range(len(found)):
-            self._enter(self._trace(found[at : at + 1], seen, pictures), seen, times)
-        self.last = seen[-1]
-        return seen
+    def watch(self, times: Sequence[float], pictures: Pictures, step: int) -> list[Seen]:
+        """Say who is seen in each picture (N, H, W, 3) of the next span, shown at times (N,).
 
-    def _follow(self, time: float, picture: Picture) -> Seen:
-        limits = self.options.limits
-        now = Seen(self.last.ids, read(self.model, picture, self.last.people.region))
-        there = present(now.people, limits)
-        # Where two have run into one, it is the one who moved less.
-        steady = agreement(now.people.joints, self.last.people.joints)
-        kept: list[int] = []
-        for at in np.argsort(-steady, kind="stable").tolist():
-            others = now.people[np.array(kept, int)]
-            if there[at] and not repeats(now.people[at : at + 1], others, limits):
-                kept.append(at)
-        self.last = now[np.array(sorted(kept), int)]
-        self.tracker.update(time, self.last.people.box, self.last.ids)
-        return self.last
-
-    def _look(self, time: float, picture: Picture) -> People:
+        People are looked for at every ``step``-th picture, the last of them, and the clip's first.
+        """
+        looks = [at for at in range(len(times)) if (len(times) - 1 - at) % step == 0]
+        if self.last is None and looks[0] != 0:
+            looks = [0, *looks]
+        seen = dict[int, Seen]()
         options = self.options
-        close = time - self.looked_close >= options.close_every - 1e-6
-        self.looked_close = time if close else self.looked_close
+        whole = find.find(
+            self.net, [pictures[at] for at in looks], options.longer, options.limits.centre
+        )
+        for at, people in zip(looks, whole, strict=True):
+            self._look(at, times[at], pictures, people, seen)
+        made = self._between(times, pictures, seen)
+        self.last = (times[looks[-1]], seen[looks[-1]])
+        return made
+
+    def _look(
+        self, at: int, time: float, pictures: Pictures, people: People, seen: dict[int, Seen]
+    ) -> None:
+        """Find, read and name the people of one frame; trace those who are new backwards."""
+        picture, limits = pictures[at], self.options.limits
+        people, confirmed = self._tiled(time, picture, people)
+        close = self._close(time, picture, people)
+        confirmed = np.append(confirmed, np.zeros(len(close), bool))
+        people = concatenate([people, close])
+        (joints,) = find.read(self.net, [picture], [people], limits)
+        evidence, looks = find.evidence(people, joints), describe(picture, joints, people.box)
+        new = find.is_new(people.score, evidence, confirmed, limits)
+        ids = self.tracker.match(time, people.box, people.score, looks)
+        ids[evidence < limits.followed] = -1
+        people = replace(people, joints=joints, score=np.sqrt(people.score * evidence))
+        kept = self._distinct(people, ids, (ids >= 0) | new)
+        people, before = people[kept], self.tracker.started
+        ids = self.tracker.update(time, people.box, ids[kept], people.score, looks[kept])
+        seen[at] = NONE.plus(ids, people)
+        for row in np.flatnonzero(ids >= before).tolist():
+            self._trace(int(ids[row]), people[row : row + 1], at, pictures, seen)
+
+    def _tiled(self, time: float, picture: Picture, whole: People) -> tuple[People, Flags]:
+        """Look now and then at the picture at a smaller size, for those who are near and in
+        company, and at tiles, for those who are far.
+
+        Gives everybody once, and whether the whole picture or two tiles showed them.
+        """
+        options, limits = self.options, self.options.limits
+        if time - self.tiled < options.tiled_interval - 1e-6:
+            return whole, np.ones(len(whole), bool)
+        self.tiled = time
         height, width = picture.shape[:2]
-        scales = options.close_tiles if close else options.tiles
-        squares = tiles(width, height, scales, options.overlap)
-        return find(self.model, picture, squares, self.last.people, options.limits)
+        squares = tiles(width, height, options.tiles, options.overlap)
+        near = find.find(self.net, [picture], find.CLOSE_SIDE, limits.new)
+        far = find.find_in_tiles(self.net, picture, squares, limits.new)
+        people = concatenate([whole, *near, far])
+        look = np.repeat(np.arange(3), [len(whole), sum(map(len, near)), len(far)])
+        kept, votes = find.suppress(people, look, limits)
+        votes += look[kept] < 2
+        return people[kept], votes > 1
 
-    def _trace(self, one: People, seen: list[Seen], pictures: NDArray[np.uint8]) -> list[People]:
-        """Follow somebody found in the last picture backwards: one a frame, last frame first."""
-        trace = [one]
-        for before, picture in zip(seen[-2::-1], pictures[-2::-1], strict=True):
-            one = read(self.model, picture, one.region)
-            limits = self.options.limits
-            if not present(one, limits)[0] or repeats(one, before.people, limits):
-                break
-            trace.append(one)
-        return trace
+    def _close(self, time: float, picture: Picture, people: People) -> People:
+        """Look closely at where somebody was a moment ago who is not among those found."""
+        limits = self.options.limits
+        recent = [t for t in self.tracker.tracks if time - t.time <= RECENT_S]
+        height, width = picture.shape[:2]
+        expected = np.array([t.at(time) for t in recent], np.float32).reshape(-1, 4)
+        expected = boxes.clip(expected, width, height)
+        found = boxes.iou(expected, people.box).max(axis=1, initial=0) > limits.overlap
+        expected = expected[~found & (boxes.area(expected) > 0)]
+        close = find.find_close(self.net, picture, expected, limits)
+        return close[~find.duplicates(close, people, limits).any(axis=1)]
 
-    def _enter(self, trace: list[People], seen: list[Seen], times: list[float]) -> None:
-        """Put somebody's trace, last frame first, among those seen, under a new or a lost track."""
-        first = len(seen) - len(trace)
-        busy = {id for frame in seen[first:] for id in frame.ids.tolist()}
-        id = self.tracker.claim(times[first], trace[-1].box[0], busy)
-        for at, one in zip(range(first, len(seen)), reversed(trace), strict=True):
-            seen[at] = seen[at].plus(id, one)
-            self.tracker.update(times[at], one.box, np.array([id]))
+    def _distinct(self, people: People, ids: Ids, which: Flags) -> NDArray[np.intp]:
+        """Choose from ``which`` those who repeat nobody surer and are not made of others' joints.
+
+        Two who are followed are two, however alike they are.
+        """
+        repeats = find.similarity(people, people) > self.options.limits.same_look
+        borrowed = find.borrowed(people) & (ids < 0)
+        kept = list[int]()
+        for row in np.argsort(-people.score, kind="stable").tolist():
+            mine = [other for other in kept if repeats[row, other]]
+            apart = ids[row] >= 0 and all(ids[other] >= 0 for other in mine)
+            if which[row] and not borrowed[row] and (apart or not mine):
+                kept.append(row)
+        return np.array(sorted(kept), np.intp)
+
+    def _trace(
+        self, id: int, one: People, at: int, pictures: Pictures, seen: dict[int, Seen]
+    ) -> None:
+        """Look closely for somebody new at the frames before that were looked at."""
+        limits = self.options.limits
+        for before in sorted((look for look in seen if look < at), reverse=True):
+            one = find.find_close(self.net, pictures[before], one.box, limits)
+            (joints,) = find.read(self.net, [pictures[before]], [one], limits)
+            evidence = find.evidence(one, joints)
+            if not (evidence >= limits.followed).all() or not len(one):
+                return
+            one = replace(one, joints=joints, score=np.sqrt(one.score * evidence))
+            if find.duplicates(one, seen[before].people, limits).any():
+                return
+            seen[before] = seen[before].plus(np.array([id], np.int32), one)
+
+    def _between(
+        self, times: Sequence[float], pictures: Pictures, seen: dict[int, Seen]
+    ) -> list[Seen]:
+        """Interpolate people between the frames looked at, and read their joints there."""
+        rows = [at for at in range(len(times)) if at not in seen]
+        guessed = [self._interpolate(times, at, seen) for at in rows]
+        people = [guess.people for guess in guessed]
+        read = find.read(self.net, [pictures[at] for at in rows], people, self.options.limits)
+        for at, guess, joints in zip(rows, guessed, read, strict=True):
+            seen[at] = Seen(guess.ids, replace(guess.people, joints=joints))
+        return [seen[at] for at in range(len(times))]
+
+    def _interpolate(self, times: Sequence[float], at: int, seen: dict[int, Seen]) -> Seen:
+        """Guess who is where at a frame from the nearest frames before and after."""
+        after = min(look for look in seen if look > at)
+        earlier = [look for look in seen if look < at]
+        if earlier:
+            start, first = times[max(earlier)], seen[max(earlier)]
+        else:
+            assert self.last is not None  # the first frame of a clip is looked at
+            start, first = self.last
+        share = (times[at] - start) / (times[after] - start)
+        return mix(first, seen[after], share)
 
 
-def repeats(one: People, others: People, limits: Limits) -> bool:
-    """Say whether somebody is one of the others."""
-    return bool((agreement(one.joints, others.joints) > limits.same).any())
+def mix(first: Seen, last: Seen, share: float) -> Seen:
+    """Interpolate people; who is in one of the two alone stays where they are for half the way."""
+    made = NONE
+    for id in np.union1d(first.ids, last.ids).tolist():
+        one, other = first.people[first.ids == id], last.people[last.ids == id]
+        if len(one) and len(other):
+            values = (
+                (1 - share) * getattr(one, name) + share * getattr(other, name)
+                for name in ("box", "joints", "score")
+            )
+            made = made.plus(
+                np.array([id], np.int32), People(*(v.astype(np.float32) for v in values))
+            )
+        elif near := (one if share < 0.5 else other):
+            made = made.plus(np.array([id], np.int32), near)
+    return made

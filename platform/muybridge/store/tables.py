@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from muybridge.columns import PLACING, Clip
 from muybridge.errors import is_transient
 
-VERSION = "6"
+VERSION = "7"
 ROW_GROUP = 65_536
 SIDES = ("left", "top", "right", "bottom")
 Tables = dict[str, pa.Table]
@@ -182,6 +182,7 @@ KEYS = {
 }
 # table, system, skeleton, the clip's column (P, J, C), what its C values are, further columns
 SYSTEMS: tuple[tuple[str, str, str, str, tuple[str, ...], dict[str, str]], ...] = (
+    ("keypoints", "movenet",   "coco17",      "movenet_joints",     ("x", "y", "score"), {}),
     ("keypoints", "blazepose", "blazepose33", "blazepose_joints",   ("x", "y", "score"), {}),
     ("joints3d",  "blazepose", "blazepose33", "blazepose_joints3d", ("x", "y", "z", "score"),
      {"space": "root"}),

@@ -70,7 +70,7 @@ class Tracker:
         self.started = 0
 
     def update(
-        self, time: float, seen: Array, known: NDArray[np.integer[Any]] | None = None
+        self, time: float, seen: Array, known: NDArray[np.integer[Any]] | None = None, scores=None, appearance=None
     ) -> NDArray[np.int32]:
         """Take the boxes (N, 4) of one frame and say whose they are: (N,) numbers from 0.
 
@@ -83,6 +83,13 @@ class Tracker:
         for id, box in zip(ids.tolist(), seen, strict=True):
             old[id] = follow(old[id], time, box) if id in old else start(id, time, box)
         self.tracks = list(old.values())
+        return ids
+
+    def match(self, time, seen, scores=None, appearance=None):
+        live = [t for t in self.tracks if 0 < time - t.time <= self.memory]
+        ids = np.full(len(seen), -1, np.int32)
+        for r, c in match(live, time, seen).tolist():
+            ids[c] = live[r].id
         return ids
 
     def claim(self, time: float, box: Array, busy: set[int]) -> int:

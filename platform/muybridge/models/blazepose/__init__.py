@@ -1,1 +1,1 @@
-"""BlazePose: people, and their joints in the picture and in metres."""
+"""BlazePose: one person's joints in the picture and in metres, with hands and feet."""

@@ -1,49 +1,45 @@
-"""Where BlazePose's two networks come from: the mediapipe wheel carries them (Apache-2.0).
-
-The wheel is only looked into, never imported: importing it would bring JAX and OpenCV along.
-"""
+"""BlazePose's weights: ``full`` comes along (MODEL_CARD.md), ``heavy`` is a file of the user's."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 from muybridge.errors import WeightsError
 from muybridge.models.blazepose.model import BlazePose
 
-DETECTOR = "modules/pose_detection/pose_detection.tflite"
-LANDMARKS = "modules/pose_landmark/pose_landmark_full.tflite"
-ADVICE = (
-    "get the embedded model with pip install 'muybridge[embedded]', "
-    "or pip install -e '.[embedded]' in a checkout"
-)
+FILES = {
+    "blazepose": "pose_landmark_full.tflite",
+    "blazepose_heavy": "pose_landmark_heavy.tflite",
+}
+OUTPUTS = (0, 3, 4)  # points, heat maps, world; not the flag of presence, nor the silhouette
 
 
-def path(name: str) -> Path:
-    """Find one of the wheel's files by its path in the package; WeightsError if it is not there."""
-    for folder in _folders():
-        if (folder / name).is_file():
-            return folder / name
-    raise WeightsError(f"BlazePose needs mediapipe's {name}, which is not here; {ADVICE}")
+def path(name: str, given: Path | None) -> Path:
+    """Find the file of a variant: the user's, or the one that comes along."""
+    if given is None:
+        return Path(__file__).with_name(FILES[name])
+    return given / FILES[name] if given.is_dir() else given
 
 
-def missing() -> list[str]:
-    """Say what must be installed before BlazePose can run, one sentence each."""
-    parts = [name for name in ("ai_edge_litert",) if find_spec(name) is None]
-    files = (DETECTOR, LANDMARKS)
-    parts += [n for n in files if not any((folder / n).is_file() for folder in _folders())]
-    return [f"BlazePose needs {part}, which is not here; {ADVICE}" for part in parts]
+def missing(name: str, given: Path | None) -> list[str]:
+    """Say what must be brought first, in a sentence."""
+    if path(name, given).is_file():
+        return []
+    return [
+        f"{name}: there is no {FILES[name]}; it comes with the npm package @mediapipe/pose "
+        "0.5.1675469404 (npm pack); name the file with --weights"
+    ]
 
 
-def load() -> BlazePose:
-    """Read both networks; WeightsError if they are not here."""
-    landmarks = trimmed(path(LANDMARKS), outputs=(0, 1, 3, 4))  # all but the silhouette
-    return BlazePose(path(DETECTOR).read_bytes(), landmarks)
+def load(name: str, given: Path | None = None) -> BlazePose:
+    """Read the network; WeightsError if its file is not here."""
+    if lacking := missing(name, given):
+        raise WeightsError(lacking[0])
+    return BlazePose(trim(path(name, given), OUTPUTS))
 
 
-def trimmed(file: Path, outputs: tuple[int, ...]) -> bytes:
+def trim(file: Path, outputs: tuple[int, ...]) -> bytes:
     """Read a .tflite file and leave out what only serves outputs other than these positions.
 
     The landmark network's silhouette is a third of its work and nobody asks for it.
@@ -65,21 +61,7 @@ def trimmed(file: Path, outputs: tuple[int, ...]) -> bytes:
     return bytes(builder.Output())
 
 
-def identity() -> dict[str, str]:
-    """Name the wheel and the sha256 of both networks; empty if they are not here."""
-    if missing():
-        return {}
-    return {
-        "wheel": f"mediapipe {importlib.metadata.version('mediapipe')}",
-        "detector": _sha256(path(DETECTOR)),
-        "landmarks": _sha256(path(LANDMARKS)),
-    }
-
-
-def _folders() -> list[Path]:
-    spec = find_spec("mediapipe")
-    return [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def identity(name: str, given: Path | None = None) -> dict[str, str]:
+    """Name the sha256 of the network's file; empty if it is not here."""
+    file = path(name, given)
+    return {name: hashlib.sha256(file.read_bytes()).hexdigest()} if file.is_file() else {}

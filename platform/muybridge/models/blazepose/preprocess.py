@@ -1,4 +1,4 @@
-"""Pictures to network inputs: tiles for the detector, turned square crops for the landmarks.
+"""Pictures to network inputs: turned square crops.
 
 A region is (centre x, centre y, side, angle): a square in pixels of the picture whose upward axis
 is turned clockwise by ``angle`` radians.
@@ -10,54 +10,33 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from muybridge.models.blazepose.model import CROP_SIDE, DETECTOR_SIDE
+from muybridge.models.blazepose.model import CROP_SIDE
 
 Array = NDArray[np.float32]
 Picture = NDArray[np.uint8]
 
+MARGIN = 1.25  # of a region over the circle round the body
+HIPS, SHOULDERS = (11, 12), (5, 6)  # of coco17
 
-def tiles(width: int, height: int, scales: tuple[float, ...], overlap: float = 0.5) -> Array:
-    """Cover a picture with squares (N, 4): left, top, right, bottom in pixels.
 
-    The first is the whole picture, padded to a square; then for each scale come squares whose side
-    is that part of the picture's shorter side, set so that neighbours overlap by at least
-    ``overlap`` of their side.
+def regions(centres: Array, tops: Array) -> Array:
+    """Make the regions (N, 4) round circles given by centres (N, 2) and topmost points (N, 2)."""
+    up = tops - centres
+    side = 2 * MARGIN * np.hypot(up[:, 0], up[:, 1])
+    angle = np.arctan2(up[:, 0], -up[:, 1])
+    return np.column_stack([centres, side, angle]).astype(np.float32)
+
+
+def regions_of(joints: Array) -> Array:
+    """Make the regions (N, 4) of people whose joints of coco17 (N, 17, 3) are known.
+
+    The circle is round the hips' middle and holds the whole body; up is where the shoulders are.
     """
-    side: float = max(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    squares = [(left, top, left + side, top + side)]
-    for scale in scales:
-        side = scale * min(width, height)
-        squares += [
-            (x, y, x + side, y + side)
-            for y in _starts(height, side, overlap)
-            for x in _starts(width, side, overlap)
-        ]
-    return np.array(squares, np.float32)
-
-
-def _starts(length: float, side: float, overlap: float) -> list[float]:
-    count = 1 + int(np.ceil((length - side) / (side * (1 - overlap)) - 1e-6))
-    return [float(at) for at in np.linspace(0, max(length - side, 0), max(count, 1))]
-
-
-def detector_input(picture: Picture, squares: Array) -> Array:
-    """Cut squares (N, 4) out of a picture (H, W, 3) and scale them: (N, 224, 224, 3) of -1 to 1."""
-    image = Image.fromarray(picture)
-    pixels = [_square(image, square) for square in squares]
-    return np.array(pixels, np.float32).reshape(-1, DETECTOR_SIDE, DETECTOR_SIDE, 3) / 127.5 - 1
-
-
-def _square(image: Image.Image, square: Array) -> Picture:
-    left, top, right, bottom = square
-    inside = (max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height))
-    scale = DETECTOR_SIDE / (right - left)
-    x0, y0 = round((inside[0] - left) * scale), round((inside[1] - top) * scale)
-    x1, y1 = round((inside[2] - left) * scale), round((inside[3] - top) * scale)
-    out = np.zeros((DETECTOR_SIDE, DETECTOR_SIDE, 3), np.uint8)
-    size = (x1 - x0, y1 - y0)
-    out[y0:y1, x0:x1] = image.resize(size, Image.Resampling.BILINEAR, inside, reducing_gap=1.5)
-    return out
+    hips, shoulders = joints[:, HIPS, :2].mean(1), joints[:, SHOULDERS, :2].mean(1)
+    reach = np.linalg.norm(joints[..., :2] - hips[:, None], axis=2).max(axis=1, initial=1)
+    up = shoulders - hips
+    up = up / np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-6)
+    return regions(hips, hips + up * reach[:, None])
 
 
 def crops(picture: Picture, regions: Array) -> Array:

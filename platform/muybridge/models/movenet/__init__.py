@@ -1,0 +1,1 @@
+"""MoveNet: everybody in a picture (MultiPose), and one person's joints (Thunder, Lightning)."""
