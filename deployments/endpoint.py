@@ -28,4 +28,4 @@ def app(args: dict[str, Any]) -> Any:
 
 if __name__ == "__main__":
     pools = "decode+people+lift+act:smallest=1,largest=4"
-    print(online.config("deployments.endpoint:app", choice={"graph": "embedded"}, pools=pools))
+    print(online.config("deployments.endpoint:app", choice={"graph": "people"}, pools=pools))

@@ -16,11 +16,12 @@ MAY_USE = {
     "columns": ("errors",),
     "labels": (),
     "convolutions": (),
+    "litert": (),
     "geometry": ("errors",),
     "graph": ("columns", "errors"),
     "containers": ("errors",),
     "checkpoints": ("containers", "errors"),
-    "models": ("checkpoints", "convolutions", "columns", "errors", "geometry", "labels"),
+    "models": ("checkpoints", "convolutions", "columns", "errors", "geometry", "labels", "litert"),
     "download": ("errors",),
     "published": ("errors",),
     "weights": ("checkpoints", "download", "errors", "models", "published"),
@@ -62,7 +63,7 @@ DOORS = {
     "tenacity": {"retry"},
     "duckdb": {"store"},
     "h5py": {"containers"},
-    "ai_edge_litert": {"models"},
+    "ai_edge_litert": {"litert", "models"},
     "fastapi": {"web", "run"},
 }
 

@@ -36,7 +36,7 @@ def portrait() -> Image.Image:
     if found is None or found.origin is None:
         raise InputError(
             "the demo needs the portrait that comes with matplotlib, which is not installed; "
-            "install it: pip install -e '.[embedded]'"
+            "install it: pip install matplotlib"
         )
     return Image.open(Path(found.origin).parent / PORTRAIT).convert("RGB")
 

@@ -75,15 +75,15 @@ def _survived(name: str, one: Check) -> list[Line]:
 
 def _python() -> Iterator[Line]:
     version = platform.python_version_tuple()
-    ok = (3, 10) <= (int(version[0]), int(version[1])) < (3, 13)
-    yield Line("python", ok, platform.python_version(), "use Python 3.10, 3.11 or 3.12")
+    ok = (3, 10) <= (int(version[0]), int(version[1])) < (3, 14)
+    yield Line("python", ok, platform.python_version(), "use Python 3.10 to 3.13")
     yield Line("muybridge", True, _version("muybridge") or "not installed, run from its source")
 
 
 def _packages() -> Iterator[Line]:
     for name in PACKAGES:
         found = _version(name)
-        yield Line(name, bool(found), found or "not installed", "pip install -e '.[embedded]'")
+        yield Line(name, bool(found), found or "not installed", "pip install -e .")
     numpy, pyarrow = _numbers(_version("numpy")), _numbers(_version("pyarrow"))
     if pyarrow >= (26,) and numpy < (2,):
         found = f"pyarrow {_version('pyarrow')} refuses numpy {_version('numpy')}"
@@ -105,7 +105,7 @@ def _machine() -> Iterator[Line]:
 def _gpu() -> Iterator[Line]:
     """Ask torch only where the driver is there: importing it takes seconds."""
     if shutil.which("nvidia-smi") is None and not Path("/dev/nvidia0").exists():
-        yield Line("gpu", True, "none; the embedded models run on the CPU", needed=False)
+        yield Line("gpu", True, "none; networks run on the CPU", needed=False)
         return
     import torch
 

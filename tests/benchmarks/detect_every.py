@@ -2,7 +2,7 @@
 
 python tests/benchmarks/detect_every.py [VIDEO ...] [--mot FOLDER ...]
 
-Boxes and identities at every frame are taken from the embedded graph's people in each VIDEO, and
+Boxes and identities at every frame are taken from the default graph's people in each VIDEO, and
 from those marked by hand in each FOLDER (MOT challenge: seqinfo.ini, gt/gt.txt). Every k-th frame's
 boxes are given to the tracker, without identities, and carried over the frames between; there they
 are compared with the boxes known: IoU with the best partner (0 without one), how often a person's
@@ -124,9 +124,9 @@ def switches(who: list[tuple[int, int]]) -> int:
 
 
 def seen(video: str) -> list[Sequence]:
-    """See the people of a video with the embedded graph, clip by clip."""
+    """See the people of a video with the default graph, clip by clip."""
     found = []
-    for clip in local.run(graphs.embedded(), clips(probe(video), video, video)):
+    for clip in local.run(graphs.see_people(), clips(probe(video), video, video)):
         assert not clip["error"], clip["error"]
         rows = np.flatnonzero(clip["frame_seen"])
         row = np.searchsorted(rows, clip["person_frame"])

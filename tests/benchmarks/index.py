@@ -79,7 +79,7 @@ def product(video: str, out: str, workers: int) -> dict[str, Any]:
 
     offline.compile = keep  # type: ignore[assignment]
     pool = Pool(("decode", "people"), smallest=workers, largest=workers)
-    summary = corpus.index([video], out, graphs.embedded(), pools=(pool,))
+    summary = corpus.index([video], out, graphs.see_people(), pools=(pool,))
     (dataset,) = compiled
     stored = written(dataset._get_stats_summary())
     return {

@@ -53,7 +53,7 @@ def seen(video: str, frames: int) -> dict[str, Any]:
     clip = clips(probe(video), Path(video).name, video)[0]
     cut = {name: clip[name][:frames] for name in ("frame_index", "pts", "times")}
     core = np.array([cut["frame_index"][0], cut["frame_index"][-1] + 1])
-    (made,) = graph.apply(graph.load(graphs.embedded(), GIVEN), [{**clip, **cut, "core": core}])
+    (made,) = graph.apply(graph.load(graphs.see_people(), GIVEN), [{**clip, **cut, "core": core}])
     return dict(made)
 
 

@@ -10,7 +10,7 @@ real footage: how many of the man's detections have his number, and how many of 
 how much random points are missed, whose views are wrong at random, by each rule of leaving views
 out; and how much lengths of the real man's limbs vary by it. Last, how far off the offsets between
 clocks are that one person's motion tells, in scenes of 200 frames and of the real footage; and
-millimetres between the published joints of the real man and those that the embedded graph sees in
+millimetres between the published joints of the real man and those that the default graph sees in
 the four videos, triangulated.
 """
 
@@ -219,11 +219,11 @@ def pictures(folder: Path) -> dict[str, Any]:
 
 
 def _sighted(folder: Path) -> tuple[tuple[Camera, ...], np.ndarray, np.ndarray]:
-    """See the man with the embedded graph: cameras, pixels without the lens, weights."""
+    """See the man with the default graph: cameras, pixels without the lens, weights."""
     stand, views = list[Camera](), list[list[np.ndarray]]()
     for camera in read(folder / "calibration"):
         video = str(folder / "videos" / f"{camera.name.replace('_', '')}.mp4")
-        (clip,) = local.run(graphs.embedded(), clips(probe(video), video, video))
+        (clip,) = local.run(graphs.see_people(), clips(probe(video), video, video))
         size = int(clip["width"]), int(clip["height"])
         stand.append(camera.cropped((0, 0, *camera.size), size))
         rows, joints = clip["person_frame"], clip["blazepose_joints"].astype(float)

@@ -9,7 +9,7 @@ import pytest
 from muybridge.errors import InputError
 from muybridge.evaluate.report import coco_joints, counts, frames_of_people, keypoints, picture_clip
 from muybridge.geometry.skeletons import BODY25, COCO17
-from muybridge.graphs import embedded
+from muybridge.graphs import see_people
 from muybridge.models.blazepose import checkpoint
 
 
@@ -17,7 +17,7 @@ def test_ten_of_twelve_people_in_four_pictures_are_found_with_one_mistake(data):
     if absent := checkpoint.missing():
         pytest.skip(absent[0])
     folder = data / "coco_keypoints"
-    report = keypoints(folder, folder / "test_coco.json", embedded())
+    report = keypoints(folder, folder / "test_coco.json", see_people())
     assert report["pictures"] == 4
     assert report["people"] == 12
     assert report["recall"] >= 0.8

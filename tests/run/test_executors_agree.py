@@ -32,7 +32,7 @@ def in_one_process(video: Path) -> Tables:
     with Decoder() as decoder:
         planned = planning.probe(decoder, item, None, None)
         given = [{**clip, "source": str(video)} for clip in planned.clips]
-        clips = list(local.run(graphs.embedded(), given))
+        clips = list(local.run(graphs.see_people(), given))
     parts = list(identities.linked((clip["core"], rows(clip)) for clip in clips))
     made = tables.joined(parts)
     row = commit.video_row(planned, sum(int(clip["frame_seen"].sum()) for clip in clips))
@@ -50,7 +50,7 @@ def rows(clip: Clip) -> Tables:
 
 
 def offline(video: Path, out: Path) -> Tables:
-    index.index([str(video)], str(out), graphs.embedded())
+    index.index([str(video)], str(out), graphs.see_people())
     found = muybridge.open(out)
     return {name: getattr(found, name) for name in SCHEMAS}
 

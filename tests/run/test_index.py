@@ -22,7 +22,7 @@ from muybridge.store.objects import at
 from muybridge.store.tables import SCHEMAS
 
 pytestmark = pytest.mark.ray
-GRAPH = graphs.embedded()
+GRAPH = graphs.see_people()
 FPS = 4
 
 

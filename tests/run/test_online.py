@@ -290,7 +290,7 @@ def near(value: Any) -> Any:
 
 def in_one_process(video: Path) -> dict[str, list[dict[str, Any]]]:
     """Make the rows of a video with ``run.local``."""
-    graph = graphs.embedded()
+    graph = graphs.see_people()
     if missing := [text for stage in graph for text in stage.missing()]:
         pytest.skip("; ".join(missing))
     with Decoder() as decoder:

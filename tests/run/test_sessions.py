@@ -235,7 +235,7 @@ def in_one_process(folder: Path, graph: Graph, fps: float | None = None) -> tabl
 @pytest.fixture(scope="module")
 def answer(balancing, tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
-    index.index([], str(out), graphs.embedded(), sessions=[str(balancing)])
+    index.index([], str(out), graphs.see_people(), sessions=[str(balancing)])
     return out
 
 
@@ -250,7 +250,7 @@ def near(value):
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_session_offline_gives_the_rows_of_one_process(balancing, answer):
-    want, got = in_one_process(balancing, graphs.embedded()), muybridge.open(str(answer))
+    want, got = in_one_process(balancing, graphs.see_people()), muybridge.open(str(answer))
     for name in tables.SCHEMAS:
         order = [(key, "ascending") for key in tables.KEYS[name]]
         assert getattr(got, name).sort_by(order).to_pylist() == [
@@ -488,7 +488,7 @@ def test_a_broken_view_costs_itself_and_a_late_one_is_lined_up(balancing, tmp_pa
         shutil.copy(videos / name, folder / name)
     (folder / "cam02.mp4").write_bytes((videos / "cam02.mp4").read_bytes()[:2000])
     out = tmp_path / "out"
-    index.index([], str(out), graphs.embedded(), sessions=[str(folder)])
+    index.index([], str(out), graphs.see_people(), sessions=[str(folder)])
     found = muybridge.open(str(out))
     (error,) = found.errors.to_pylist()
     assert error["uri"].endswith("cam02.mp4")

@@ -1,4 +1,4 @@
-"""Videos on their way through the embedded graph, as the product runs it."""
+"""Videos on their way through the default graph, as the product runs it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from muybridge import graph as graphs
 from muybridge.columns import GIVEN
-from muybridge.graphs import embedded
+from muybridge.graphs import see_people
 from muybridge.models.blazepose import checkpoint
 from muybridge.tracking.link import in_core, link
 from muybridge.video.clips import clips
@@ -25,7 +25,7 @@ def loaded() -> Iterator[graphs.Loaded]:
     """Both stages, loaded once."""
     if absent := checkpoint.missing():
         pytest.skip(absent[0])
-    return graphs.load(embedded(), GIVEN)
+    return graphs.load(see_people(), GIVEN)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from muybridge import graph as graphs
 from muybridge.columns import GIVEN, check
 from muybridge.evaluate.report import counts
 from muybridge.geometry.skeletons import BLAZEPOSE33
-from muybridge.graphs import embedded
+from muybridge.graphs import see_people
 from muybridge.models.blazepose import checkpoint
 from muybridge.stages.people import WRITES, people, span
 from muybridge.video.frames import DecodedFrames
@@ -162,7 +162,7 @@ def test_the_identity_names_the_wheel_and_both_networks():
 
 
 def test_the_embedded_graph_has_no_fault():
-    assert graphs.faults(embedded(), GIVEN) == []
+    assert graphs.faults(see_people(), GIVEN) == []
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ def clip(data, loaded) -> Any:
         made = planning.probe(decoder, session, FPS, None)
     (given,) = sessions.clips(made)
     views = [{**view, "source": view["uri"]} for view in given["views"]]
-    (done,) = local.run(graphs.embedded(), [{**given, "views": views}])
+    (done,) = local.run(graphs.see_people(), [{**given, "views": views}])
     return done
 
 

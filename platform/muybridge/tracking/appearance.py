@@ -1,3 +1,4 @@
 def describe(picture, joints, box):
     import numpy as np
-    return np.zeros((len(box),0),np.float32)
+
+    return np.zeros((len(box), 0), np.float32)

@@ -64,11 +64,16 @@ def _forward(
 ) -> tuple[Array, Array]:
     """Filter: states (T, J, 2D) of position and velocity, and their covariance (T, J, 2D, 2D)."""
     (frames, joints), axes = seen.shape, points.shape[2]
-    state, spread = np.zeros((frames, joints, 2 * axes)), np.zeros((frames, joints, 2 * axes, 2 * axes))
+    state, spread = (
+        np.zeros((frames, joints, 2 * axes)),
+        np.zeros((frames, joints, 2 * axes, 2 * axes)),
+    )
     first = seen.argmax(0)
     now: Array = np.concatenate([points[first, np.arange(joints)], np.zeros((joints, axes))], -1)
     now = np.where(seen.any(0)[:, None], now, 0)
-    how = np.tile(np.diag([1e2] * axes + [FAST**2] * axes), (joints, 1, 1))  # 10 m: nothing is known
+    how = np.tile(
+        np.diag([1e2] * axes + [FAST**2] * axes), (joints, 1, 1)
+    )  # 10 m: nothing is known
     for frame in range(frames):
         move, drift = _motion(steps[frame], push, axes)
         now, how = now @ move.T, move @ how @ move.T + drift

@@ -70,7 +70,12 @@ class Tracker:
         self.started = 0
 
     def update(
-        self, time: float, seen: Array, known: NDArray[np.integer[Any]] | None = None, scores=None, appearance=None
+        self,
+        time: float,
+        seen: Array,
+        known: NDArray[np.integer[Any]] | None = None,
+        scores=None,
+        appearance=None,
     ) -> NDArray[np.int32]:
         """Take the boxes (N, 4) of one frame and say whose they are: (N,) numbers from 0.
 

@@ -1,9 +1,9 @@
-"""Tiles, crops, and the way back from a crop to its picture."""
+"""Regions, crops, and the way back from a crop to its picture."""
 
 import numpy as np
 import pytest
 
-from muybridge.models.blazepose.preprocess import crop_to_picture, crops, detector_input, tiles
+from muybridge.models.blazepose.preprocess import crop_to_picture, crops, regions_of
 
 
 def region(x, y, side, angle):
@@ -16,31 +16,16 @@ def gradient(width, height):
     return np.stack([x, y, 0 * x], axis=2).astype(np.uint8)
 
 
-def test_the_first_tile_is_the_whole_picture_padded_to_a_square():
-    assert tiles(1280, 720, ()).tolist() == [[0, -280, 1280, 1000]]
-
-
-def test_tiles_cover_the_picture_and_overlap():
-    squares = tiles(1280, 720, (1.0, 0.5), overlap=0.2)[1:]
-    for side in (720, 360):
-        row = squares[squares[:, 2] - squares[:, 0] == side]
-        left = np.unique(row[:, 0])
-        assert left[0] == 0
-        assert left[-1] + side == 1280
-        assert (np.diff(left) <= 0.8 * side).all()
-        assert row[:, 3].max() == 720
-
-
-def test_a_square_picture_has_one_large_tile():
-    assert tiles(300, 300, (1.0,)).tolist() == [[0, 0, 300, 300]] * 2
-
-
-def test_the_detector_sees_minus_1_to_1_and_black_padding():
-    white = np.full((50, 100, 3), 255, np.uint8)
-    (seen,) = detector_input(white, tiles(100, 50, ()))
-    assert seen.shape == (224, 224, 3)
-    assert seen[112, 112].tolist() == [1, 1, 1]
-    assert seen[0, 112].tolist() == [-1, -1, -1]
+def test_a_region_holds_the_whole_body_and_its_upward_axis_goes_to_the_shoulders():
+    joints = np.zeros((2, 17, 3), np.float32)
+    joints[:, :, :2] = (100, 100)  # the hips and all else
+    joints[0, 5:7, :2] = (100, 60)  # shoulders above
+    joints[0, 15, :2] = (100, 180)  # an ankle 80 below
+    joints[1, 5:7, :2] = (150, 100)  # lying, the shoulders to the right
+    found = regions_of(joints)
+    assert found[0] == pytest.approx([100, 100, 2 * 1.25 * 80, 0], abs=1e-4)
+    assert found[1] == pytest.approx([100, 100, 2 * 1.25 * 50, np.pi / 2], abs=1e-4)
+    assert regions_of(joints[:0]).shape == (0, 4)
 
 
 def test_a_straight_crop_of_256_pixels_is_a_part_of_the_picture():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from muybridge.models.litert import Network
+from muybridge.litert import Network
 
 Array = NDArray[np.float32]
 

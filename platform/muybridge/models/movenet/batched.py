@@ -29,7 +29,7 @@ class Torch:
 
     def _load(self, name: str) -> MoveNet:
         network = MoveNet(checkpoint.layers(name)).eval().requires_grad_(False)
-        return network.to(self.device, self.dtype, memory_format=torch.channels_last)
+        return network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def find(self, pictures: Sequence[Picture], threshold: float) -> list[People]:
@@ -71,7 +71,7 @@ def people(maps: dict[str, Tensor], threshold: float) -> list[People]:
     half = maps["box_scale"][picture, :, y, x].clamp(min=0) / 2
     limit = torch.tensor(centre.shape[2:], device=centre.device)
     low, high = ((middle + sign * half).clamp(min=0).minimum(limit) for sign in (-1, 1))
-    expected = at[:, None] + maps["kpt_regress"][picture, :, y, x].unflatten(1, (JOINTS, 2))
+    expected = at[:, None] + maps["kpt_regress"][picture, :, y, x].reshape(-1, JOINTS, 2)
     parts = [torch.empty((0, JOINTS, 3), device=centre.device)]
     for first in range(0, len(picture), PEOPLE):
         some = slice(first, first + PEOPLE)
@@ -107,7 +107,9 @@ def _joints(
 def _place(maps: dict[str, Tensor], picture: Tensor, best: Tensor, width: int) -> Tensor:
     """Turn cells ``best`` (P, 17) of joints' maps into places (P, 17, 2: x, y) in input pixels."""
     row, column = best // width, best % width
-    offset = maps["kpt_offset"].unflatten(1, (JOINTS, 2))
+    offset = maps["kpt_offset"].reshape(
+        len(maps["kpt_offset"]), JOINTS, 2, *maps["kpt_offset"].shape[2:]
+    )
     joint = torch.arange(JOINTS, device=best.device)
     moved = offset[picture[:, None], joint, :, row, column]  # (P, 17, 2)
     return torch.stack([column + moved[..., 1], row + moved[..., 0]], 2) * STRIDE
@@ -123,7 +125,7 @@ def one(maps: dict[str, Tensor], guides: Tensor) -> Tensor:
     best = near.flatten(1).argmax(1)
     picture = torch.arange(number, device=centre.device)
     at = torch.stack([best // width, best % width], 1)
-    regress = maps["kpt_regress"][picture, :, at[:, 0], at[:, 1]].unflatten(1, (JOINTS, 2))
+    regress = maps["kpt_regress"][picture, :, at[:, 0], at[:, 1]].reshape(-1, JOINTS, 2)
     heat = torch.sigmoid(maps["kpt_heatmap"])
     read = []
     for expected in (at[:, None] + regress, guides.flip(2) / STRIDE):

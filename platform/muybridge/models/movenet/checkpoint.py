@@ -1,4 +1,4 @@
-"""The weights of MoveNet that come along: one .tflite file a network, of float16 (MODEL_CARD.md)."""
+"""The weights of MoveNet that come along: a float16 .tflite file a network (MODEL_CARD.md)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from muybridge.errors import CheckpointError
-from muybridge.models.litert import constants
+from muybridge.litert import constants
 from muybridge.models.movenet.config import CONFIGS
 
 FOLDER = Path(__file__).parent
 PREFIXES = ("StatefulPartitionedCall/", "center_net_mobile_net_v2fpn_feature_extractor/")
 
 BLOCK = "model_1/model/block_{}_"
+LEVELS = ("", "_1", "_2", "_3")  # of the pyramid, coarse to fine
 # fmt: off
 TABLE = {
     # ours                    theirs, before what is last in a tensor's name
@@ -25,11 +26,13 @@ TABLE = {
     "block.0.project":        "model_1/model/expanded_conv_project_BN/FusedBatchNormV3",
     **{f"block.{i}.expand":    f"{BLOCK.format(i)}expand_relu/Relu6" for i in range(1, 17)},
     **{f"block.{i}.depthwise": f"{BLOCK.format(i)}depthwise/depthwise" for i in range(1, 17)},
-    **{f"block.{i}.project":   f"{BLOCK.format(i)}project_BN/FusedBatchNormV3" for i in range(1, 17)},
+    **{f"block.{i}.project":   f"{BLOCK.format(i)}project_BN/FusedBatchNormV3"
+       for i in range(1, 17)},
     "top":                    "model_1/model/out_relu/Relu6",
-    **{f"lateral.{i}":         f"model_1/conv2d{end}/BiasAdd" for i, end in enumerate(("", "_1", "_2", "_3"))},  # noqa: E501
-    **{f"mix.{i}.depthwise":   f"model_1/separable_conv2d{end}/separable_conv2d/depthwise" for i, end in enumerate(("", "_1", "_2"))},  # noqa: E501
-    **{f"mix.{i}.pointwise":   f"model_1/re_lu{end}/Relu" for i, end in enumerate(("", "_1", "_2"))},
+    **{f"lateral.{i}":         f"model_1/conv2d{end}/BiasAdd" for i, end in enumerate(LEVELS)},
+    **{f"mix.{i}.depthwise":   f"model_1/separable_conv2d{end}/separable_conv2d/depthwise"
+       for i, end in enumerate(LEVELS[:3])},
+    **{f"mix.{i}.pointwise":   f"model_1/re_lu{end}/Relu" for i, end in enumerate(LEVELS[:3])},
 }
 HEAD = {"depthwise": "separable_conv2d", "pointwise": "re_lu", "last": "conv2d"}
 # fmt: on

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from muybridge.geometry import boxes
 from muybridge.geometry.similarity import SIGMAS, oks
 from muybridge.models.movenet import preprocess
-from muybridge.models.movenet.postprocess import NOBODY, Array, People, concatenate, person_score
+from muybridge.models.movenet.postprocess import Array, People, concatenate, person_score
 from muybridge.models.movenet.preprocess import Picture
 
 Flags = NDArray[np.bool_]
@@ -107,7 +107,7 @@ def find_close(net: Networks, picture: Picture, expected: Array, limits: Limits)
 
 def _placed(people: People, region: Array, one: Picture, picture: Picture) -> People:
     """Bring people from an input's pixels to those of the picture."""
-    size = one.shape[:2]
+    size = one.shape[0], one.shape[1]
     corners = preprocess.place(people.box.reshape(-1, 2, 2), region, size).reshape(-1, 4)
     joints = people.joints.copy()
     joints[..., :2] = preprocess.place(joints[..., :2], region, size)

@@ -49,7 +49,7 @@ class MoveNet(nn.Module):
 
 
 class Block(nn.Module):
-    """An inverted residual: expand, filter each channel, project; add where nothing changes size."""
+    """An inverted residual: expand, filter each channel, project; add where sizes allow."""
 
     def __init__(self, layers: Mapping[str, Layer], at: int, stride: int) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from muybridge.models.litert import Network, resize
+from muybridge.litert import Network, resize
 from muybridge.models.movenet import checkpoint, postprocess
 from muybridge.models.movenet.config import CONFIGS
 from muybridge.models.movenet.postprocess import Array, Maps, People

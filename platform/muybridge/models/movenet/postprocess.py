@@ -72,11 +72,8 @@ def people(maps: Maps, threshold: float) -> People:
     expected = at[:, None] + maps["kpt_regress"][y, x].reshape(-1, JOINTS, 2)
     heat = sigmoid(maps["kpt_heatmap"])
     offset = maps["kpt_offset"].reshape(*centre.shape, JOINTS, 2)
-    joints = [
-        _joints(heat, offset, *edges, places)
-        for *edges, places in zip(np.ceil(low).astype(int), np.ceil(high).astype(int), expected,
-                                  strict=True)
-    ]  # fmt: skip
+    first, last = np.ceil(low).astype(np.int64), np.ceil(high).astype(np.int64)
+    joints = [_joints(heat, offset, *edges) for edges in zip(first, last, expected, strict=True)]
     box = np.concatenate([low[:, ::-1], high[:, ::-1]], 1) * STRIDE
     found = np.array(joints, np.float32).reshape(-1, JOINTS, 3)
     return People(box.astype(np.float32), found, centre[y, x])
