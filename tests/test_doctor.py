@@ -40,6 +40,32 @@ def test_pyarrow_26_with_numpy_1_is_found_out(monkeypatch, numpy, fits):
     assert all(line.ok for line in doctor._packages()) == fits
 
 
+@pytest.mark.parametrize(
+    ("found", "ok", "said"),
+    [
+        ("cuda", True, "cuda: "),
+        ("mps", True, "mps: Apple"),
+        ("cpu", False, "cpu: torch sees no GPU"),
+    ],
+)
+def test_the_device_is_what_torch_has_where_there_may_be_a_gpu(found, ok, said, monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    monkeypatch.setattr(doctor, "device", lambda: found)
+    (line,) = doctor._device()
+    assert (line.ok, line.needed) == (ok, False)
+    assert line.found.startswith(said)
+
+
+def test_torch_is_not_asked_where_there_is_no_gpu(monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
+    monkeypatch.setattr(doctor.Path, "exists", lambda path: False)
+    monkeypatch.setattr(doctor.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(doctor, "device", lambda: 1 // 0)
+    (line,) = doctor._device()
+    assert line.ok
+    assert line.found == "cpu; there is no GPU"
+
+
 def test_only_what_is_needed_decides():
     wanting = Line("s3", False, "no credentials", "set them", needed=False)
     assert able([wanting])

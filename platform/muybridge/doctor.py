@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from muybridge.device import device
 from muybridge.errors import CheckpointError
 
 GIB = 1 << 30  # bytes
@@ -49,7 +50,7 @@ def check(out: str = ".") -> list[Line]:
         "python": _python,
         "packages": _packages,
         "machine": _machine,
-        "gpu": _gpu,
+        "device": _device,
         "video": _video,
         "models": _models,
         "weights": _weights,
@@ -102,16 +103,19 @@ def _machine() -> Iterator[Line]:
         yield Line("shared memory", free >= SHARED_GIB, f"{free:.1f} GiB free", advice, False)
 
 
-def _gpu() -> Iterator[Line]:
-    """Ask torch only where the driver is there: importing it takes seconds."""
-    if shutil.which("nvidia-smi") is None and not Path("/dev/nvidia0").exists():
-        yield Line("gpu", True, "none; networks run on the CPU", needed=False)
+def _device() -> Iterator[Line]:
+    """Say where networks run; ask torch only where a GPU may be: importing it takes seconds."""
+    nvidia = shutil.which("nvidia-smi") is not None or Path("/dev/nvidia0").exists()
+    if not nvidia and (platform.system(), platform.machine()) != ("Darwin", "arm64"):
+        yield Line("device", True, "cpu; there is no GPU", needed=False)
         return
     import torch
 
-    advice = "install a build of torch that fits the driver; see pytorch.org"
+    found = device()
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    yield Line("gpu", bool(names), ", ".join(names) or "torch sees none", advice, False)
+    advice = "install a build of torch that fits the driver; see pytorch.org"
+    more = {"cuda": ", ".join(names), "mps": "Apple's GPU", "cpu": "torch sees no GPU"}[found]
+    yield Line("device", found != "cpu", f"{found}: {more}", advice, False)
 
 
 def _video() -> Iterator[Line]:

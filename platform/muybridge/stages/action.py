@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from muybridge import weights
 from muybridge.columns import Clip
+from muybridge.device import device
 from muybridge.errors import ClipError
 from muybridge.graph import Run, Stage
 from muybridge.models.kinetics.model import Kind
 from muybridge.models.kinetics.predict import Precision, Predictor
 from muybridge.models.kinetics.preprocess import around, cut, small
-from muybridge.stages.detect import device
 from muybridge.stages.looking import READS
 from muybridge.tracking.segments import TICK, covered, timed
 
@@ -61,7 +61,7 @@ def action(model: str = "r3d_18", given: Path | None = None, options: Options = 
 
 def load(model: str, given: Path | None, options: Options) -> Predictor:
     """Load the network."""
-    return Predictor(weights.load(model, given), model, options.precision, device())
+    return Predictor(weights.load(model, given), model, options.precision, device(mps=False))
 
 
 def running(predictor: Predictor, model: str, options: Options) -> Run:

@@ -18,11 +18,12 @@ from PIL import Image
 
 from muybridge import weights
 from muybridge.columns import Clip
+from muybridge.device import device
 from muybridge.errors import ClipError
 from muybridge.graph import Run, Stage
 from muybridge.models.densepose.postprocess import Surface
 from muybridge.models.densepose.predict import Predictor, see
-from muybridge.stages.detect import Options, device, sized
+from muybridge.stages.detect import Options, sized
 from muybridge.stages.looking import PEOPLE, READS, chunks, frame_seen, people, populated
 
 Look = Callable[[Predictor, Clip, Options], dict[str, Any]]

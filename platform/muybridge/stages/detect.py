@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from muybridge import weights
 from muybridge.columns import Clip
+from muybridge.device import device
 from muybridge.geometry import boxes
 from muybridge.graph import Run, Stage
 from muybridge.models.densepose import predict as charts
@@ -133,11 +133,6 @@ def columns(clip: Clip, rows: list[int], looks: list[int], found: list[Found]) -
         "person_box": box[kept].astype(np.float32),
         "coco17_joints": np.concatenate(places, axis=2)[kept].astype(np.float32),
     }
-
-
-def device() -> str:
-    """Say where networks run: on the graphics processor if there is one."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _charts(network: Any, options: Options) -> Look:

@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from muybridge import weights
 from muybridge.columns import Clip
+from muybridge.device import device
 from muybridge.geometry.skeletons import PA16, PA17, Skeleton
 from muybridge.graph import Run, Stage
 from muybridge.models.multitask.model import Glance
 from muybridge.models.multitask.postprocess import around_root, crop_to_picture, depths
 from muybridge.models.multitask.predict import Precision, Predictor, Seen, joined
 from muybridge.models.multitask.preprocess import MARGIN, SIDE, crop, squares
-from muybridge.stages.detect import device
 from muybridge.stages.looking import READS, found, in_pictures
 from muybridge.tracking.segments import covered, timed
 

@@ -18,6 +18,7 @@ from torch import nn
 
 from muybridge import weights
 from muybridge.columns import Clip, empty
+from muybridge.device import device
 from muybridge.errors import InputError
 from muybridge.geometry import boxes
 from muybridge.graph import Run, Stage
@@ -84,7 +85,7 @@ def identity(name: str, given: Path | None) -> dict[str, str]:
 
 def running(network: nn.Module, column: str, options: Options) -> Run:
     """Return what runs a network over clips and writes its joints to a column."""
-    network = ready(network, options.precision)
+    network = ready(network, options.precision, device())
 
     def run(clips: Sequence[Clip]) -> list[Clip]:
         return [look(network, clip, column, options) for clip in clips]

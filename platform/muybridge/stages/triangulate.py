@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from muybridge import weights
 from muybridge.columns import PLACING, Clip, empty
+from muybridge.device import device
 from muybridge.geometry.cameras import Camera, skywards
 from muybridge.geometry.skeletons import H36M17, SKELETONS, Skeleton
 from muybridge.graph import Run, Stage
@@ -31,7 +32,6 @@ from muybridge.models.triangulation.predict import (
     VolumetricPredictor,
 )
 from muybridge.stages.decode import READS
-from muybridge.stages.detect import device
 from muybridge.stages.lift import SOURCES
 from muybridge.tracking.link import in_core
 from muybridge.tracking.segments import TICK
@@ -83,7 +83,7 @@ def load(model: str, given: Path | None, options: Options) -> Predictor:
     """Load the network."""
     network: Any = weights.load(model, given)
     kind = AlgebraicPredictor if isinstance(network, Algebraic) else VolumetricPredictor
-    return kind(network, options.precision, device())
+    return kind(network, options.precision, device(mps=False))
 
 
 def running(predictor: Predictor, source: str) -> Run:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from muybridge import weights
 from muybridge.columns import Clip, empty
+from muybridge.device import device
 from muybridge.geometry.rotations import axis_angle_from_matrix
 from muybridge.geometry.skeletons import SKELETONS, Skeleton
 from muybridge.geometry.smpl import Joints
@@ -29,7 +30,6 @@ from muybridge.models.vibe.model import Config, Vibe
 from muybridge.models.vibe.predict import Precision, Predictor
 from muybridge.models.vibe.preprocess import crops, squares
 from muybridge.models.vibe.smoothing import smoothed
-from muybridge.stages.detect import device
 from muybridge.stages.lift import SOURCES
 from muybridge.stages.looking import READS, found, in_pictures
 

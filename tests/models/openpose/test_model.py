@@ -102,7 +102,7 @@ def test_maps_are_an_eighth_of_the_picture_whatever_its_size(kind, size):
 def test_a_network_with_fewer_multiplications_gives_its_authors_maps_too(pack, network, name):
     want = pack(name)
     model = ready(network(name), "float32")
-    assert any(isinstance(layer, Tiled) for layer in model.modules()) or torch.cuda.is_available()
+    assert any(isinstance(layer, Tiled) for layer in model.modules())
     device = next(iter(model.state_dict().values())).device
     with torch.inference_mode():
         got = model(torch.from_numpy(want.inputs["net_input"]).to(device)).cpu().numpy()

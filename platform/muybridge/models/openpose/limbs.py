@@ -113,8 +113,8 @@ def sampled(fields: Tensor, channel: Tensor, points: Tensor) -> Tensor:
     pixel = torch.minimum((points + 0.5).long().clamp(0), limit)
     before = pixel + STRIDE // 2
     cell = before // STRIDE  # of the first of four, counted in padded maps
-    past = (torch.arange(STRIDE, device=fields.device).double() + 0.5) / STRIDE
-    weights = cubic_weights(past).float()[before % STRIDE]  # (N, K, 2, 4)
+    past = (torch.arange(STRIDE).double() + 0.5) / STRIDE
+    weights = cubic_weights(past).float().to(fields.device)[before % STRIDE]  # (N, K, 2, 4)
     windows = functional.pad(fields, (2, 2, 2, 2), mode="replicate").unfold(1, 4, 1).unfold(2, 4, 1)
     both = torch.stack([channel, channel + 1], 1)[:, None]
     x, y = cell[..., 0, None], cell[..., 1, None]

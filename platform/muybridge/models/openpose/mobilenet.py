@@ -88,7 +88,7 @@ def _normalised(
 def _enlarged(how: Attributes, x: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize by TensorFlow's old grid: the first samples' centres, not their corners, meet."""
     places = (torch.arange(n).double() * old / n for n, old in zip(size, x.shape[2:], strict=True))
-    return resampled(x, *(linear(at.to(x.device)) for at in places)).to(x.dtype)
+    return resampled(x, *(linear(at).to(x.device) for at in places)).to(x.dtype)
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {

@@ -31,9 +31,8 @@ class Options:
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 
-def ready(network: nn.Module, precision: Precision) -> nn.Module:
+def ready(network: nn.Module, precision: Precision, device: str = "cpu") -> nn.Module:
     """Move a network to where it runs, in the form in which it runs fastest."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     if precision == "bfloat16":
         network = network.to(torch.bfloat16)
     elif device == "cpu":

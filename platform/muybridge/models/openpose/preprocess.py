@@ -63,9 +63,10 @@ def prepared(pictures: Tensor, canvas: Canvas, shades: tuple[float, float]) -> T
     read = cubic if canvas.scale > 1 else linear
     grey = pictures
     for axis, size in ((1, canvas.height), (2, canvas.width)):
-        at = torch.arange(size, dtype=torch.float64, device=pictures.device) / canvas.scale
+        at = torch.arange(size, dtype=torch.float64) / canvas.scale
         at = (at * FINE).round_() / FINE
-        grey = along(grey, axis, read(at).within(pictures.shape[axis]))
+        taps = read(at).within(pictures.shape[axis])
+        grey = along(grey, axis, taps.to(pictures.device))
     grey = grey.round_().clamp_(0, 255)
     factor, offset = shades
     return grey.flip(3).permute(0, 3, 1, 2).mul(factor).add_(offset)
@@ -76,15 +77,15 @@ def averaged(maps: list[Tensor], canvases: list[Canvas]) -> Tensor:
     total = maps[0]
     for other, canvas in zip(maps[1:], canvases[1:], strict=True):
         rows, columns = (
-            cubic(_cells(size, canvas.scale / canvases[0].scale, total.device))
+            cubic(_cells(size, canvas.scale / canvases[0].scale)).to(total.device)
             for size in total.shape[2:]
         )
         total = total + resampled(other, rows, columns)
     return total / len(maps)
 
 
-def _cells(count: int, ratio: float, device: torch.device) -> Tensor:
+def _cells(count: int, ratio: float) -> Tensor:
     """Find cells (count,) of one canvas on another that is ``ratio`` times as large."""
     middle = (STRIDE - 1) / 2  # of the first cell, in pixels from the first pixel's centre
-    pixel = torch.arange(count, dtype=torch.float64, device=device) * STRIDE + middle
+    pixel = torch.arange(count, dtype=torch.float64) * STRIDE + middle
     return (pixel * ratio - middle) / STRIDE

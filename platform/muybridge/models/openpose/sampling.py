@@ -26,6 +26,10 @@ class Taps:
         beyond = (self.index < 0) | (self.index >= size)
         return Taps(self.index, self.weight.masked_fill(beyond, 0))
 
+    def to(self, device: torch.device) -> Taps:
+        """Move to where the values are; positions are made on the CPU, MPS has no float64."""
+        return Taps(self.index.to(device), self.weight.to(device))
+
 
 def cubic_weights(past: Tensor) -> Tensor:
     """Weigh the four samples around positions ``past`` (N,) the second, 0 to 1: (N, 4)."""
@@ -37,16 +41,16 @@ def cubic_weights(past: Tensor) -> Tensor:
 
 
 def cubic(at: Tensor) -> Taps:
-    """Read at positions (N,) float64 by a cubic curve through four samples."""
+    """Read at positions (N,) float64, on the CPU, by a cubic curve through four samples."""
     first = at.floor()
-    index = first.long()[:, None] + torch.arange(-1, 3, device=at.device)
+    index = first.long()[:, None] + torch.arange(-1, 3)
     return Taps(index, cubic_weights(at - first).float())
 
 
 def linear(at: Tensor) -> Taps:
-    """Read at positions (N,) float64 on the straight line between two samples."""
+    """Read at positions (N,) float64, on the CPU, on the straight line between two samples."""
     first = at.floor()
-    index = first.long()[:, None] + torch.arange(2, device=at.device)
+    index = first.long()[:, None] + torch.arange(2)
     past = (at - first).float()
     return Taps(index, torch.stack([1 - past, past], -1))
 

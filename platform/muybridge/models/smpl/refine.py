@@ -348,9 +348,10 @@ def error(joints: Joints, bodies: Bodies, seen: Seen, window: int) -> float:
 def waves(times: Tensor, held: int) -> tuple[Tensor, Tensor]:
     """Find the waves (T, W) in which accelerations do not mix, and how much each has, squared (W,).
 
-    They are columns of length 1; frames that are held have rows of zeros.
+    They are columns of length 1; frames that are held have rows of zeros. They are found on the
+    CPU: MPS has neither float64 nor eigenvalues.
     """
-    free = second_differences(times.double())[:, held:]
+    free = second_differences(times.cpu().double())[:, held:]
     bends, modes = torch.linalg.eigh(free.T @ free)
     return functional.pad(modes, (0, 0, held, 0)).to(times), bends.clamp(min=0).to(times)
 
