@@ -118,7 +118,7 @@ def test_without_a_model_index_says_how_to_get_one_before_anything_starts(tmp_pa
 def test_doctor_has_a_line_for_everything_and_says_whether_it_can_run():
     done = muybridge("doctor")
     assert done.exit_code == 0, done.stdout
-    assert {"python", "ray", "decoders", "gpu"} <= {
+    assert {"python", "ray", "decoders", "device"} <= {
         line.split("  ")[1].strip() for line in done.stdout.splitlines()
     }
 
@@ -179,6 +179,31 @@ def test_a_track_is_named_for_an_atlas_only(out, tmp_path):
     assert "give --show atlas with it" in done.stderr
     named = muybridge("render", out, "a.mp4", "-o", tmp_path / "o.mp4", "--show", "atlas")
     assert "an atlas is written as PNG; name it o.png" in named.stderr
+
+
+def test_evaluate_tracking_compares_an_output_with_labels(out, tmp_path):
+    (tmp_path / "a.txt").write_text("1,1,1,1,5,5,1,1,1\n")
+    done = muybridge("evaluate", "tracking", out, tmp_path / "a.txt")
+    assert done.exit_code == 2  # the output's video has no name
+    assert "has labels of a, but the videos are" in done.stderr
+    gone = muybridge("evaluate", "tracking", out, tmp_path / "none")
+    assert "no labels there" in gone.stderr
+
+
+def test_evaluate_jitter_prints_a_table_alone_and_against_another_output(out):
+    assert muybridge("evaluate", "jitter", out).stdout.split()[:3] == ["video", "track", "system"]
+    assert "wrists ratio" in muybridge("evaluate", "jitter", out, "--against", out).stdout
+    done = muybridge("evaluate", "jitter", out, "--against", "/no/where")
+    assert done.exit_code == 2
+    assert "/no/where: is no output of muybridge" in done.stderr
+
+
+def test_evaluate_keypoints_takes_an_output_for_a_folder_of_pictures(out, tmp_path):
+    file = tmp_path / "t.json"
+    file.write_text('{"images": [{"id": 1, "file_name": "b_0.jpg"}], "annotations": []}')
+    done = muybridge("evaluate", "keypoints", out, file)
+    assert done.exit_code == 2
+    assert "none of its 1 pictures is named as a frame of" in done.stderr
 
 
 @pytest.mark.golden

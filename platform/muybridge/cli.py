@@ -383,23 +383,34 @@ def serve(
 @evaluate.command()
 def keypoints(
     context: typer.Context,
-    images: Annotated[Path, typer.Argument(help="The folder of the pictures.")],
-    annotations: Annotated[Path, typer.Argument(help="COCO keypoint annotations (JSON).")],
+    images: Annotated[
+        Path,
+        typer.Argument(help="The folder of the pictures, or what index wrote of their videos."),
+    ],
+    annotations: Annotated[
+        Path,
+        typer.Argument(help="COCO keypoint annotations (JSON); VIDEO_000012.jpg is frame 12."),
+    ],
     graph: Graph = "people",
     pose_model: PoseModel = None,
-    raw: Raw = False,
     model: Model = None,
     detector: Detector = None,
     weights: Weights = None,
     precision: Precision = None,
     size: Size = None,
 ) -> None:
-    """Score a graph's joints on pictures with COCO annotations (pycocotools)."""
+    """Score joints by COCO annotations (pycocotools): a graph's on pictures, or an output's."""
     with told():
+        import muybridge
         from muybridge.columns import GIVEN
         from muybridge.evaluate import report
         from muybridge.graph import ready
+        from muybridge.store.query import is_output
 
+        if is_output(str(images)):
+            out = muybridge.open(images)
+            console.print(report.output_keypoints(out, annotations)["text"])
+            return
         made = _build(_choice(context))
         ready(made, GIVEN)
         console.print(report.keypoints(images, annotations, made)["text"])
@@ -424,6 +435,43 @@ def counts(
         tables = muybridge.open(out, endpoint_url)
         found = report.frames_of_people(tables.videos, tables.people, root or labels.parent)
         console.print(report.counts(labels, found)["text"])
+
+
+@evaluate.command()
+def tracking(
+    out: Out,
+    labels: Annotated[
+        Path,
+        typer.Argument(help="MOTChallenge's gt.txt, or a folder of them, named as the videos."),
+    ],
+    endpoint_url: Endpoint = None,
+) -> None:
+    """Compare who index says people are with labels: IDF1, MOTA, HOTA, switches and so on."""
+    with told():
+        import muybridge
+        from muybridge.evaluate import tracking_report
+
+        found = tracking_report.tracking(muybridge.open(out, endpoint_url), labels)
+        console.print(found["text"], markup=False)
+
+
+@evaluate.command()
+def jitter(
+    out: Out,
+    against: Annotated[
+        str | None,
+        typer.Option(help="What index wrote otherwise of the same videos: say ratios and lag."),
+    ] = None,
+    endpoint_url: Endpoint = None,
+) -> None:
+    """Say how much shoulders and wrists shake, without labels, and how late they are."""
+    with told():
+        import muybridge
+        from muybridge.evaluate import jitter_report
+
+        other = muybridge.open(against, endpoint_url) if against else None
+        found = jitter_report.shaking(muybridge.open(out, endpoint_url), other)
+        console.print(found["text"], markup=False)
 
 
 @evaluate.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,13 +15,15 @@ from PIL import Image
 from muybridge import graph as graphs
 from muybridge.columns import Clip
 from muybridge.errors import InputError
+from muybridge.evaluate import coco, surface
 from muybridge.evaluate import results as coco_results
-from muybridge.evaluate import surface
 from muybridge.evaluate.densepose import annotated, score
 from muybridge.evaluate.metrics import coco_keypoints
+from muybridge.evaluate.outputs import only, people_at, some, stems
 from muybridge.evaluate.precision import NAMES
-from muybridge.geometry.skeletons import COCO17, SKELETONS, mapping
+from muybridge.geometry.skeletons import COCO17, SKELETONS, Skeleton, mapping
 from muybridge.graph import Graph
+from muybridge.store.query import Output
 from muybridge.store.tables import SYSTEMS
 from muybridge.video.frames import DecodedFrames
 
@@ -35,9 +36,55 @@ def keypoints(images: Path, annotations: Path, graph: Graph) -> dict[str, Any]:
     The graph's decoding is left out: each picture is a clip of one frame. The report has what
     ``metrics.coco_keypoints`` gives and ``text``, a few lines for people.
     """
-    truth = json.loads(annotations.read_text())
+    truth = coco.labels(annotations)
     seen = looked_at(images, truth["images"], graph)
     found = [result for clip, number in seen for result in _results(clip, number)]
+    return _keypoints_report(truth, found)
+
+
+def output_keypoints(out: Output, annotations: Path) -> dict[str, Any]:
+    """Score the joints of an output on frames of its videos that a COCO keypoint file has.
+
+    The pictures' names say which frames they are (``coco.frame_of``), those of other videos are
+    left out. The report is that of ``keypoints``. InputError says if no picture is of a video.
+    """
+    truth, videos = coco.labels(annotations), stems(out)
+    images = _frames(truth["images"], videos, annotations)
+    known = {number for own in images.values() for number in own.values()}
+    truth = {
+        **truth,
+        "images": [image for image in truth["images"] if image["id"] in known],
+        "annotations": [each for each in truth["annotations"] if each["image_id"] in known],
+    }
+    found = [
+        coco.result(own[frame], _in_coco(joints, skeleton), score)
+        for video_id, own in images.items()
+        for frame, skeleton, joints, score in people_at(out, video_id, list(own))
+    ]
+    return _keypoints_report(truth, found)
+
+
+def _frames(
+    images: Sequence[Mapping[str, Any]],
+    videos: Mapping[str, Sequence[Mapping[str, Any]]],
+    path: Path,
+) -> dict[str, dict[int, Any]]:
+    """Give the ids of pictures by the id of their video and by frame."""
+    made: dict[str, dict[int, Any]] = {}
+    for image in images:
+        name, frame = coco.frame_of(image["file_name"]) or ("", 0)
+        if name in videos:
+            video = only(videos[name], name)
+            made.setdefault(video["video_id"], {})[frame] = image["id"]
+    if not made:
+        raise InputError(
+            f"{path}: none of its {len(images)} pictures is named as a frame of {some(videos)}; "
+            "a picture VIDEO_000012.jpg is frame 12, the first being 0"
+        )
+    return made
+
+
+def _keypoints_report(truth: dict[str, Any], found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     report = coco_keypoints(truth, found)
     return {**report, "pictures": len(truth["images"]), "text": _keypoints_text(report)}
 
@@ -82,23 +129,19 @@ def coco_joints(clip: Clip) -> NDArray[np.float32]:
     """
     for table, _, skeleton, column, *_ in SYSTEMS:
         if table == "keypoints" and column in clip:
-            number = mapping(SKELETONS[skeleton], COCO17)
-            return clip[column][:, number] * (number >= 0)[:, None]
+            return _in_coco(clip[column], SKELETONS[skeleton])
     raise InputError("the graph writes no joints to score; name one that does, such as openpose")
+
+
+def _in_coco(joints: NDArray[Any], skeleton: Skeleton) -> NDArray[Any]:
+    number = mapping(skeleton, COCO17)
+    return joints[..., number, :] * (number >= 0)[:, None]
 
 
 def _results(clip: Clip, image: int) -> list[dict[str, Any]]:
     """Write a clip's people in COCO's result form."""
-    joints = coco_joints(clip)
-    return [
-        {
-            "image_id": image,
-            "category_id": 1,
-            "keypoints": [float(value) for value in person.ravel()],
-            "score": float(score),
-        }
-        for person, score in zip(joints, clip["person_score"], strict=True)
-    ]
+    pairs = zip(coco_joints(clip), clip["person_score"], strict=True)
+    return [coco.result(image, person, score) for person, score in pairs]
 
 
 def _keypoints_text(report: Mapping[str, Any]) -> str:
@@ -157,7 +200,9 @@ def counts(labels: Path, found: Mapping[str, Iterable[int]]) -> dict[str, Any]:
 
     ``labels`` is a CSV of video, frame, people_min, people_max; ``found`` gives, for each video as
     named there, the frame number of every person-in-frame. The report has ``right``, ``frames``,
-    ``wrong`` (video, frame, found, least, most) and ``text``.
+    ``wrong`` (video, frame, found, least, most), ``precision``, ``error`` and ``text``: of whom is
+    found in a frame the share that can be there, averaged over the frames where somebody is found,
+    and by how many people frames are wrong in the mean. Both are NaN if there is no such frame.
     """
     with labels.open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["video"] in found]
@@ -173,12 +218,21 @@ def counts(labels: Path, found: Mapping[str, Iterable[int]]) -> dict[str, Any]:
         for r in rows
     ]
     wrong = [row for row in judged if not row[3] <= row[2] <= row[4]]
-    lines = [f"{len(judged) - len(wrong)} of {len(judged)} frames have the right number of people"]
+    shares = [min(n, most) / n for _, _, n, _, most in judged if n]
+    precision = float(np.mean(shares)) if shares else float("nan")
+    off = [max(least - n, n - most, 0) for _, _, n, least, most in judged]
+    error = float(np.mean(off)) if off else float("nan")
+    lines = [
+        f"{len(judged) - len(wrong)} of {len(judged)} frames have the right number of people",
+        f"precision by frame {precision:.3f}  mean absolute error {error:.3f} people",
+    ]
     lines += [f"  {v} frame {f}: {n} found, {a} to {b} there" for v, f, n, a, b in wrong]
     return {
         "frames": len(judged),
         "right": len(judged) - len(wrong),
         "wrong": wrong,
+        "precision": precision,
+        "error": error,
         "text": "\n".join(lines),
     }
 

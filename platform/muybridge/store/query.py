@@ -56,10 +56,14 @@ class Output:
 
 def open(out: str, endpoint: str | None = None) -> Output:
     """Open an output, a folder or s3://…, for reading; raise OutputError if it is none."""
-    objects = at(out, endpoint)
-    if not objects.exists(MANIFEST):
+    if not is_output(out, endpoint):
         raise OutputError(f"{out}: is no output of muybridge (it has no {MANIFEST})")
-    return Output(objects, endpoint or os.environ.get("AWS_ENDPOINT_URL", ""))
+    return Output(at(out, endpoint), endpoint or os.environ.get("AWS_ENDPOINT_URL", ""))
+
+
+def is_output(out: str, endpoint: str | None = None) -> bool:
+    """Tell whether a folder, or s3://…, is an output."""
+    return at(out, endpoint).exists(MANIFEST)
 
 
 def query(out: str, sql: str, endpoint: str | None = None) -> pa.Table:
