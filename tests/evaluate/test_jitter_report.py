@@ -45,6 +45,15 @@ def test_shoulders_and_wrists_of_a_video_track_and_system_get_a_number(write_out
     assert "wrists ratio" not in report["text"]
 
 
+def test_joints_that_were_not_found_are_passed_over(write_output):
+    made = tables([0, 2, 4, 6, 8, 10, 12])
+    for joint in COCO17.index("left_wrist", "right_wrist"):
+        for column in ("x", "y", "score"):
+            made["keypoints"][3][column][joint] = 0.0  # as systems write who is not seen
+    (row,) = shaking(write_output("out", **made))["rows"]
+    assert row["wrists"] == pytest.approx(0)
+
+
 def test_systems_and_people_are_apart_and_averaged_by_system(write_output):
     made = together(
         tables([0, 1] * 4),
