@@ -48,9 +48,9 @@ def test_nobody_else_asks_torch_what_there_is():
     assert found == {"device.py"}
 
 
-def test_the_module_and_the_embedded_graph_do_without_torch():
+def test_the_module_and_the_default_graph_do_without_torch():
     code = (
         "import sys, muybridge.device, muybridge.doctor; from muybridge import graphs; "
-        "graphs.embedded(); sys.exit('torch' in sys.modules)"
+        "graphs.see_people(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

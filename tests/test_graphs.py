@@ -100,7 +100,7 @@ def test_fewer_tables_are_another_output():
 @pytest.mark.parametrize(
     ("choice", "said"),
     [
-        (Choice("trucks"), "there is no graph 'trucks'; there are embedded, detect"),
+        (Choice("trucks"), "there is no graph 'trucks'; there are people, detect"),
         (Choice(detector=KEYPOINT), "--detector: means nothing to it; it takes no options"),
         (Choice("detect", model=DENSEPOSE), "--model: means nothing to it; it takes --detector"),
         (Choice("openpose", detect_every=2), "--detect-every: means nothing to it"),
@@ -199,7 +199,7 @@ def test_every_graph_is_described_with_what_it_needs():
         assert all(weights in said for weights in kind.needs(Choice(name)))
 
 
-def test_the_embedded_graph_does_without_torch():
+def test_the_default_graph_does_without_torch():
     code = (
         "import sys; from muybridge import graphs; graphs.build(); sys.exit('torch' in sys.modules)"
     )

@@ -1,9 +1,20 @@
 """Say on which device networks run: the one place that asks torch what there is.
 
-torch is imported when asked, and the embedded graph never asks: its workers do without torch.
+Importing torch takes seconds and memory: where no GPU can be, nobody needs to ask it.
 """
 
 from __future__ import annotations
+
+import platform
+import shutil
+from pathlib import Path
+
+
+def may_have_gpu() -> bool:
+    """Say, without torch, whether this machine may have a GPU: Nvidia's driver, or Apple's chip."""
+    if shutil.which("nvidia-smi") is not None or Path("/dev/nvidia0").exists():
+        return True
+    return (platform.system(), platform.machine()) == ("Darwin", "arm64")
 
 
 def device(*, mps: bool = True) -> str:

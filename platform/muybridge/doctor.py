@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from muybridge.device import device
+from muybridge.device import device, may_have_gpu
 from muybridge.errors import CheckpointError
 
 GIB = 1 << 30  # bytes
@@ -105,8 +105,7 @@ def _machine() -> Iterator[Line]:
 
 def _device() -> Iterator[Line]:
     """Say where networks run; ask torch only where a GPU may be: importing it takes seconds."""
-    nvidia = shutil.which("nvidia-smi") is not None or Path("/dev/nvidia0").exists()
-    if not nvidia and (platform.system(), platform.machine()) != ("Darwin", "arm64"):
+    if not may_have_gpu():
         yield Line("device", True, "cpu; there is no GPU", needed=False)
         return
     import torch

@@ -3,7 +3,7 @@
 python tests/benchmarks/vibe_track.py PACK VIDEO ... [--frames 240]
 
 PACK is the folder of VIBE's golden pack: its weights and body are used. People are found with the
-embedded graph. ``still`` says, for some grey levels, which share of person-frames was not looked at
+default graph. ``still`` says, for some grey levels, which share of person-frames was not looked at
 again, and how far the 49 joints and the body's place in the picture are then from those when all
 are. ``before`` says how far the joints of the first second are, when the encoder is led up to it by
 so many frames only, from when it saw all ten seconds before; ``between frames`` is how far they

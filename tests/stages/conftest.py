@@ -12,7 +12,6 @@ import pytest
 from muybridge import graph as graphs
 from muybridge.columns import GIVEN
 from muybridge.graphs import see_people
-from muybridge.models.blazepose import checkpoint
 from muybridge.tracking.link import in_core, link
 from muybridge.video.clips import clips
 from muybridge.video.probe import probe
@@ -22,9 +21,7 @@ Analyse = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture(scope="session")
 def loaded() -> Iterator[graphs.Loaded]:
-    """Both stages, loaded once."""
-    if absent := checkpoint.missing():
-        pytest.skip(absent[0])
+    """All stages, loaded once."""
     return graphs.load(see_people(), GIVEN)
 
 

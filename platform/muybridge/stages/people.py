@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muybridge.columns import Clip
+from muybridge.device import device, may_have_gpu
 from muybridge.graph import Run, Stage
 from muybridge.models.movenet import checkpoint
 from muybridge.models.movenet.find import Networks
+from muybridge.models.movenet.optimized import LiteRT
 from muybridge.models.movenet.postprocess import concatenate
 from muybridge.stages.looking import PEOPLE, READS, chunks, frame_seen, renumbered
 from muybridge.stages.watch import Options, Seen, Watcher
@@ -41,14 +43,21 @@ def people(options: Options = Options()) -> Stage:
 
 def load(options: Options) -> Run:
     """Load the networks and return what runs them over clips."""
-    from muybridge.models.movenet.optimized import LiteRT
-
-    net = LiteRT(options.pose_model)
+    net = load_networks(options.pose_model)
 
     def run(clips: Sequence[Clip]) -> list[Clip]:
         return [see(net, clip, options) for clip in clips]
 
     return run
+
+
+def load_networks(pose_model: str) -> Networks:
+    """Load MultiPose and a pose model: in torch on an Nvidia GPU, else for LiteRT."""
+    if may_have_gpu() and device() == "cuda":
+        from muybridge.models.movenet.batched import Torch
+
+        return Torch(pose_model, "cuda")
+    return LiteRT(pose_model)
 
 
 def see(net: Networks, clip: Clip, options: Options) -> dict[str, Any]:

@@ -182,8 +182,8 @@ KEYS = {
 }
 # table, system, skeleton, the clip's column (P, J, C), what its C values are, further columns
 SYSTEMS: tuple[tuple[str, str, str, str, tuple[str, ...], dict[str, str]], ...] = (
-    ("keypoints", "movenet",   "coco17",      "movenet_joints",     ("x", "y", "score"), {}),
     ("keypoints", "blazepose", "blazepose33", "blazepose_joints",   ("x", "y", "score"), {}),
+    ("keypoints", "movenet",   "coco17",      "movenet_joints",     ("x", "y", "score"), {}),
     ("joints3d",  "blazepose", "blazepose33", "blazepose_joints3d", ("x", "y", "z", "score"),
      {"space": "root"}),
     ("joints3d",  "lifter",    "body18",     "lifter_joints3d",    ("x", "y", "z", "score"),
