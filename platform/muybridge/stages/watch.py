@@ -108,7 +108,7 @@ class Watcher:
         new = find.is_new(people.score, evidence, confirmed, limits)
         ids = self.tracker.match(time, people.box, people.score, looks)
         ids[evidence < limits.followed] = -1
-        people = replace(people, joints=joints, score=np.sqrt(people.score * evidence))
+        people = replace(people, joints=joints, score=evidence)
         kept = self._distinct(people, ids, (ids >= 0) | new)
         people, before = people[kept], self.tracker.started
         ids = self.tracker.update(time, people.box, ids[kept], people.score, looks[kept])
@@ -174,7 +174,7 @@ class Watcher:
             evidence = find.evidence(one, joints)
             if not (evidence >= limits.followed).all() or not len(one):
                 return
-            one = replace(one, joints=joints, score=np.sqrt(one.score * evidence))
+            one = replace(one, joints=joints, score=evidence)
             if find.duplicates(one, seen[before].people, limits).any():
                 return
             seen[before] = seen[before].plus(np.array([id], np.int32), one)

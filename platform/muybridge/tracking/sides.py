@@ -44,6 +44,8 @@ def keep_sides(times: Floats, joints: Floats, length: Floats) -> Floats:
 
 def _least_movement(times: Floats, both: Floats, length: Floats) -> NDArray[np.bool_]:
     """Choose at which frames two sides (T, 2, J, 3) are exchanged: (T,)."""
+    if len(times) < 2:
+        return np.zeros(len(times), bool)
     steps = np.diff(times)
     price = PRICE * np.minimum(np.append(steps, steps[-1:]), GAP_S) * both[..., 2].mean((1, 2))
     stay, cross = (_movement(both[:-1], other, length[1:]) for other in (both[1:], both[1:, ::-1]))
