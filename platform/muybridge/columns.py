@@ -90,7 +90,7 @@ COLUMNS: dict[str, Column] = {
     "placed_view":     Column(("M",), "int32", "", "a view that shows the person, from 0"),
     "placed_person":   Column(("M",), "int32", "", "row of that view's people"),
     "placed_joints3d": Column(("M", 17, 4), "float32", "metres", "joints in the calibration's axes, score"),  # noqa: E501
-    "placed_spread":   Column(("M", 17), "float32", "metres", "standard deviation, nan if not known"),  # noqa: E501
+    "placed_spread":   Column(("M", 17), "float32", "metres", "standard deviation along each axis, nan if not known"),  # noqa: E501
     "placed_error":    Column(("M", 17), "float32", "pixels", "from where views see the joint, nan if not known"),  # noqa: E501
     "placed_views":    Column(("M", 17), "int32", "", "1 for the session's first view, 2, 4, … of those used"),  # noqa: E501
     # SMPL bodies: x right, y down, z forward

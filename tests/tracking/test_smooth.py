@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from muybridge.tracking.smooth import FAST, GAP, PUSH, smooth
+from muybridge.tracking.smooth import FAST, GAP, PUSH, smooth, smooth_joints
 
 from .scenes import motions
 
@@ -116,3 +116,27 @@ def test_each_joint_is_smoothed_by_itself_and_one_never_seen_stays_unknown():
     assert np.allclose(found[:, [0, 2]], points[:, [0, 2]], atol=1e-3)
     assert np.isnan(found[:, 1]).all()
     assert np.isnan(spread[:, 1]).all()
+
+
+def test_joints_in_the_picture_shake_less_and_do_not_lag():
+    """A wrist that swings once a second, measured with noise: the best shift is 0."""
+    random, times = np.random.default_rng(0), np.arange(90) / 30
+    true = np.zeros((90, 2, 3))
+    true[..., 0], true[..., 2] = 100 + 80 * np.sin(2 * np.pi * times)[:, None], 0.8
+    noisy = true + random.normal(0, 3, true.shape) * [1, 1, 0]
+    found = smooth_joints(times, noisy, np.full(90, 400.0))
+    assert np.array_equal(found[..., 2], noisy[..., 2])
+
+    def shaking(joints):
+        return np.abs(np.diff(joints[..., :2], 2, axis=0)).mean()
+
+    assert shaking(found) < 0.3 * shaking(noisy)
+    away = [np.abs(np.roll(found, shift, 0) - true)[5:-5].mean() for shift in (-2, -1, 0, 1, 2)]
+    assert int(np.argmin(away)) == 2
+    assert away[2] < np.abs(noisy - true)[5:-5].mean()
+
+
+def test_a_track_of_one_frame_or_none_is_left_as_it_is():
+    for count in (0, 1):
+        joints = np.ones((count, 17, 3))
+        assert np.array_equal(smooth_joints(np.zeros(count), joints, np.ones(count)), joints)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from muybridge.geometry.cameras import ARRAYS, Camera
+from muybridge.geometry.similarity import own_error
 from muybridge.geometry.skeletons import SKELETONS
 from muybridge.store import tables
 from muybridge.tracking.offsets import Offsets
@@ -134,7 +135,9 @@ def _rows(
     joints, used = world.joints[:, own], world.used[:, own]
     rows = np.flatnonzero(np.isfinite(joints).all(-1).any(1))
     at = world.at[rows]
-    values = {"score": world.score, "spread": world.spread, "error": world.error}
+    own_spread = own_error(SKELETONS[skeleton].joints)
+    spread = np.hypot(world.spread[:, own], own_spread)
+    values = {"score": world.score[:, own], "spread": spread, "error": world.error[:, own]}
     columns: dict[str, Any] = {
         "video_id": pa.repeat(session_id, len(rows)),
         "frame": first.frames[at],
@@ -144,7 +147,7 @@ def _rows(
         "skeleton": pa.repeat(skeleton, len(rows)),
         "space": pa.repeat("world", len(rows)),
         **{x: tables.lists(np.nan_to_num(joints[rows][..., i])) for i, x in enumerate("xyz")},
-        **{name: tables.lists(each[rows, own]) for name, each in values.items()},
+        **{name: tables.lists(each[rows]) for name, each in values.items()},
         "views": tables.lists(used[rows] @ (1 << np.arange(used.shape[-1], dtype=np.int32))),
     }
     return tables.filled("joints3d", columns, len(rows))

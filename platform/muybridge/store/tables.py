@@ -109,7 +109,7 @@ FIELDS: dict[str, tuple[tuple[str, pa.DataType, str, str], ...]] = {
         ("y",        MANY,   "metres",  "of each joint; in root, down"),
         ("z",        MANY,   "metres",  "of each joint; in root, forward"),
         ("score",    MANY,   "0 to 1",  "confidence of each joint"),
-        ("spread",   MANY,   "metres",  "of each joint in the world: standard deviation"),
+        ("spread",   MANY,   "metres",  "of each joint in the world: standard deviation along each axis, the network's own included"),
         ("error",    MANY,   "pixels",  "of each joint in the world: mean reprojection error"),
         ("views",    WHOLE,  "",
          "of each joint in the world: what it was made of, the first view counting 1, then 2, 4 …"),
