@@ -21,7 +21,7 @@ PARTS = (  # joints that are exchanged together: left ones, right ones
     ("shoulder", "elbow", "wrist"),
     ("hip", "knee", "ankle"),
 )
-PRICE = 0.15  # of a second of contradiction, in squared body lengths a joint
+PRICE = 0.04  # of a second of contradiction, in squared body lengths a joint
 FAR = 0.15  # body lengths beyond which a movement costs no more
 GAP_S = 0.3  # seconds after which nothing is concluded from where a joint was
 FACE = COCO17.index("nose", "left_eye", "right_eye")
