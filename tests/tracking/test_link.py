@@ -9,28 +9,31 @@ from muybridge.tracking.link import Linker, in_core, link
 from muybridge.tracking.track import Tracker
 
 RATE = 25.0
+STREET = 640, 480  # pixels of both real scenes
 AFTER = 4  # frames after the core that a clip sees as well
 
 
-def clip(frame, box, first, last):
+def clip(frame, box, first, last, picture=None):
     """Track the rows whose frames lie in a clip's core and just after it, on their own."""
     here = (frame >= first) & (frame < last + AFTER)
     frame, box = frame[here], box[here]
-    tracker, ids = Tracker(), np.empty(len(frame), np.int32)
+    tracker, ids = Tracker(picture=picture), np.empty(len(frame), np.int32)
     for number in np.unique(frame):
         at = frame == number
         ids[at] = tracker.update(number / RATE, box[at])
     return frame, frame / RATE, ids, box, np.array([first, last])
 
 
-def cut(frame, box, length):
-    return [clip(frame, box, at, at + length) for at in range(0, int(frame.max()) + 1, length)]
+def cut(frame, box, length, picture=None):
+    return [
+        clip(frame, box, at, at + length, picture) for at in range(0, int(frame.max()) + 1, length)
+    ]
 
 
-def linked(clips):
+def linked(clips, picture=None):
     """The numbers of all core rows, in order of frames."""
     return np.concatenate(
-        [ids[in_core(c[0], c[4])] for ids, c in zip(link(clips), clips, strict=True)]
+        [ids[in_core(c[0], c[4])] for ids, c in zip(link(clips, picture), clips, strict=True)]
     )
 
 
@@ -88,15 +91,39 @@ def test_two_clips_that_number_the_same_people_otherwise_are_put_right():
     assert linked([first, turned]).tolist() == [0, 1] * 40
 
 
-def test_a_gap_of_a_whole_clip_makes_somebody_new():
-    first, _, third = cut(*walk(range(120), 0), 40)
+def test_a_gap_of_a_whole_clip_of_four_seconds_makes_somebody_new():
+    first, _, third = cut(*walk(range(300), 0), 100)
     assert sorted(set(linked([first, third]).tolist())) == [0, 1]
+
+
+def test_one_who_lasted_and_was_occluded_over_the_cut_for_two_seconds_keeps_the_number():
+    seen = [*range(40), *range(90, 120)]
+    assert set(linked(cut(*walk(seen, 0), 60)).tolist()) == {0}
+
+
+def dressed(given, colours):
+    """Give a clip's rows the appearance (D,) of whom they show: by the box's top."""
+    looks = np.stack([colours[int(top)] for top in given[3][:, 1]])
+    return (*given, looks)
+
+
+def test_appearance_says_who_is_who_of_two_who_were_occluded_over_the_cut():
+    """They meet, hide each other from 1.4 to 2.6 s, and turn back: motion would have them pass."""
+    frames = np.array([*range(35), *range(65, 100)])
+    turned = np.minimum(frames, 100 - frames)
+    left, right = (walk(frames, 0)[0], walk(turned, 0)[1]), (frames, walk(turned, 200, -2.0)[1])
+    right[1][:, [1, 3]] += 1.0  # the top tells who it is
+    clips = cut(*scene(left, right), 50)
+    colours = {0: np.full(15, 30.0), 1: np.full(15, 60.0)}
+    ids = linked([dressed(one, colours) for one in clips])
+    top = np.concatenate([one[3][in_core(one[0], one[4]), 1] for one in clips])
+    assert [set(ids[top == at].tolist()) for at in (0, 1)] == [{0}, {1}]
 
 
 @pytest.mark.parametrize("length", [10, 25, 60])
 def test_a_street_cut_into_clips_has_the_same_numbers_as_in_one_go(street, length):
     frame, box = street.frame, street.box
-    whole = clip(frame, box, 0, int(frame.max()) + 1)
-    ids = linked(cut(frame, box, length))
+    whole = clip(frame, box, 0, int(frame.max()) + 1, STREET)
+    ids = linked(cut(frame, box, length, STREET), STREET)
     pairs = set(zip(ids.tolist(), whole[2].tolist(), strict=True))
     assert len(pairs) == len(set(ids.tolist())) == len(set(whole[2].tolist()))

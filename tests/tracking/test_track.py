@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from muybridge.tracking.assign import assign, cost
-from muybridge.tracking.track import Tracker, follow, start
+from muybridge.tracking.assign import assign
+from muybridge.tracking.associate import match
+from muybridge.tracking.motion import follow, predict, start
+from muybridge.tracking.track import Tracker, patience
 
 RATE = 25.0  # frames a second of both real scenes
 NONE = np.empty((0, 4))
+LOOK = np.full((1, 15), 50.0)
 
 
 def box(x: float, y: float = 0.0, width: float = 40.0, height: float = 100.0) -> np.ndarray:
@@ -82,18 +87,91 @@ def test_a_claim_is_never_on_a_busy_track():
     assert tracker.claim(0.1, box(1), busy=set()) == 0
 
 
-def test_the_filter_learns_the_velocity_whatever_the_frame_rate():
-    for rate in (5, 30):
-        one = start(0, 0.0, box(0))
-        for frame in range(1, 3 * rate):
-            one = follow(one, frame / rate, box(50 * frame / rate))
-        assert one.velocity == pytest.approx([50, 0], abs=1)
-        assert one.at(one.time + 1)[0] == pytest.approx(one.box[0] + 50, abs=1)
+@pytest.mark.parametrize("rate", [5, 30])
+def test_the_filter_learns_the_velocity_whatever_the_frame_rate(rate):
+    one = start([0], 0.0, box(0)[None])
+    for frame in range(1, 3 * rate):
+        one = follow(one, frame / rate, box(50 * frame / rate)[None])
+    assert one.velocity[0] == pytest.approx([50, 0], abs=5)
+    assert one.box[0] == pytest.approx(box(50 * (3 - 1 / rate)), abs=1)
+
+
+def test_an_occluded_track_goes_on_slows_down_and_becomes_uncertain():
+    one = start([0], 0.0, box(0)[None])
+    for frame in range(1, 31):
+        one = follow(one, frame / 10, box(5 * frame)[None])
+    went = [predict(one, 3 + later).box[0, 0] - one.box[0, 0] for later in (1, 2, 3)]
+    assert 35 < went[0] < 50
+    assert 0 < went[2] - went[1] < went[1] - went[0] < went[0]
+    std = [float(np.sqrt(predict(one, 3 + later).covariance[0, 0])) for later in (0, 1, 2, 3)]
+    assert std == sorted(std)
+    assert std[0] < 0.05
+    assert 0.3 < std[3] < 1.5  # box lengths
 
 
 def test_boxes_of_very_different_size_are_never_paired():
-    costs = cost(box(0)[None], np.array([box(0, height=250), box(0)]), np.array([1.0]))
-    assert np.isfinite(costs).tolist() == [[False, True]]
+    one = start([7], 0.0, box(0)[None])
+    assert match(one, 0.1, box(0, height=250)[None]).tolist() == []
+    assert match(one, 0.1, np.array([box(0, height=250), box(0)])).tolist() == [[0, 1]]
+
+
+def test_a_track_waits_twice_as_long_as_it_lasted_from_one_second_to_three():
+    times = np.array([0, 0.4, 0.8, 5.0])
+    ids = np.arange(4)
+    tracks = start(ids, 0.0, np.array([box(200 * at) for at in ids]))
+    assert patience(replace(tracks, time=times), 3.0) == pytest.approx([1, 1, 1.6, 3])
+
+
+def test_somebody_who_lasted_is_known_again_after_nearly_three_seconds_and_not_later():
+    for gap, same in ((2.8, True), (3.2, False)):
+        tracker = Tracker()
+        for time in np.arange(0, 2, 0.1):
+            tracker.update(time, box(0)[None], appearance=LOOK)
+        ids = tracker.update(1.9 + gap, box(3)[None], appearance=LOOK)
+        assert (ids.tolist() == [0]) == same
+
+
+def test_somebody_else_where_one_vanished_is_told_by_appearance():
+    for other, same in ((5.0, True), (60.0, False)):
+        tracker = Tracker()
+        for time in np.arange(0, 2, 0.1):
+            tracker.update(time, box(0)[None], appearance=LOOK)
+        ids = tracker.update(3.5, box(3)[None], appearance=LOOK + other)
+        assert (ids.tolist() == [0]) == same
+
+
+def test_a_weak_box_continues_a_track_and_starts_none():
+    tracker = Tracker()
+    seen = np.array([box(0), box(300)])
+    assert tracker.update(0.0, seen, scores=np.array([0.9, 0.3])).tolist() == [0, -1]
+    assert tracker.update(0.1, seen, scores=np.array([0.3, 0.9])).tolist() == [0, 1]
+
+
+def test_a_confident_box_is_assigned_before_a_weak_one():
+    tracker = Tracker()
+    tracker.update(0.0, box(0)[None], scores=np.array([0.9]))
+    seen = np.array([box(0), box(5)])
+    assert tracker.update(0.1, seen, scores=np.array([0.3, 0.9])).tolist() == [-1, 0]
+
+
+def test_who_leaves_the_picture_is_waited_for_less_than_who_is_hidden():
+    for picture, ids in (((640, 480), [1]), (None, [0])):
+        tracker = Tracker(picture=picture)
+        for time in np.arange(0, 2, 0.1):
+            tracker.update(time, box(600 - 40 + 20 * (time - 1.9) + 40)[None])
+        assert tracker.update(4.0, box(598)[None]).tolist() == ids
+
+
+def test_two_tracks_that_both_lasted_are_named_and_a_new_one_is_not():
+    tracker = Tracker()
+    for time in np.arange(0, 2, 0.1):
+        tracker.update(time, np.array([box(0), box(10)]))
+    tracker.update(2.0, np.array([box(0), box(10), box(5)]))
+    assert tracker.lasting() == {0, 1}
+
+
+def test_the_same_input_gives_the_same_numbers(street):
+    assert track(street.frame, street.box).tolist() == track(street.frame, street.box).tolist()
 
 
 def test_the_cheapest_pairs_are_chosen_together_and_impossible_ones_never():

@@ -21,6 +21,7 @@ from muybridge.models.movenet.postprocess import NOBODY, People, concatenate
 from muybridge.models.movenet.preprocess import Picture, tiles
 from muybridge.stages.looking import AFTER
 from muybridge.tracking.appearance import describe
+from muybridge.tracking.motion import predict
 from muybridge.tracking.track import Tracker
 
 Ids = NDArray[np.int32]
@@ -106,12 +107,12 @@ class Watcher:
         (joints,) = find.read(self.net, [picture], [people], limits)
         evidence, looks = find.evidence(people, joints), describe(picture, joints, people.box)
         new = find.is_new(people.score, evidence, confirmed, limits)
-        ids = self.tracker.match(time, people.box, people.score, looks)
+        ids = self.tracker.match(time, people.box, looks)
         ids[evidence < limits.followed] = -1
         people = replace(people, joints=joints, score=evidence)
         kept = self._distinct(people, ids, (ids >= 0) | new)
         people, before = people[kept], self.tracker.started
-        ids = self.tracker.update(time, people.box, ids[kept], people.score, looks[kept])
+        ids = self.tracker.update(time, people.box, ids[kept], appearance=looks[kept])
         seen[at] = NONE.plus(ids, people)
         for row in np.flatnonzero(ids >= before).tolist():
             self._trace(int(ids[row]), people[row : row + 1], at, pictures, seen)
@@ -139,10 +140,10 @@ class Watcher:
     def _close(self, time: float, picture: Picture, people: People) -> People:
         """Look closely at where somebody was a moment ago who is not among those found."""
         limits = self.options.limits
-        recent = [t for t in self.tracker.tracks if time - t.time <= RECENT_S]
+        tracks = self.tracker.tracks
+        recent = predict(tracks[time - tracks.time <= RECENT_S], time)
         height, width = picture.shape[:2]
-        expected = np.array([t.at(time) for t in recent], np.float32).reshape(-1, 4)
-        expected = boxes.clip(expected, width, height)
+        expected = boxes.clip(recent.box.astype(np.float32), width, height)
         found = boxes.iou(expected, people.box).max(axis=1, initial=0) > limits.overlap
         expected = expected[~found & (boxes.area(expected) > 0)]
         close = find.find_close(self.net, picture, expected, limits)

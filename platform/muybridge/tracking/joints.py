@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from muybridge.geometry import boxes
 from muybridge.tracking.assign import assign
-from muybridge.tracking.track import MEMORY, SPEED, Tracker
+from muybridge.tracking.track import Tracker
 
 Floats = NDArray[np.floating[Any]]
 
-NEAR = 0.1  # box lengths that the joints in common may have moved, beside SPEED for each second
+MEMORY_S = 1.0  # for which joints are compared
+NEAR = 0.1  # box lengths that the joints in common may have moved ...
+SPEED = 1.0  # ... and how many more for each second that they were not seen
 COMMON = 3  # joints at least
+CLEAR = 0.5  # part of the next best distance below which joints alone decide
 
 
 class JointTracker:
@@ -28,19 +31,40 @@ class JointTracker:
         self.tracker = Tracker()
         self.last: dict[int, tuple[float, Floats]] = {}  # when and with which joints each was seen
 
-    def update(self, time: float, seen: Floats, joints: Floats) -> NDArray[np.int32]:
-        """Take boxes (N, 4) and joints (N, J, 3) of one frame and say whose they are: (N,)."""
-        self.last = {id: was for id, was in self.last.items() if time - was[0] <= MEMORY}
+    def update(
+        self,
+        time: float,
+        seen: Floats,
+        joints: Floats,
+        scores: Floats | None = None,
+        appearance: Floats | None = None,
+    ) -> NDArray[np.int32]:
+        """Take boxes (N, 4) and joints (N, J, 3) of one frame and say whose they are: (N,).
+
+        ``scores`` and ``appearance`` are those of ``Tracker.update``. Where joints fit two people
+        alike, the tracker decides by them.
+        """
+        self.last = {id: was for id, was in self.last.items() if time - was[0] <= MEMORY_S}
         known = np.full(len(seen), -1, np.int32)
         before = list(self.last.items())
         reach = [NEAR + SPEED * (time - then) for _, (then, _) in before]
         parts = [moved(was, joints) / far for far, (_, (_, was)) in zip(reach, before, strict=True)]
         costs = np.array(parts).reshape(len(before), len(seen))
         for row, column in assign(np.where(costs < 1, costs, np.inf)).tolist():
-            known[column] = before[row][0]
-        ids = self.tracker.update(time, seen, known)
-        self.last |= {id: (time, one) for id, one in zip(ids.tolist(), joints, strict=True)}
+            if is_clear(costs, row, column):
+                known[column] = before[row][0]
+        ids = self.tracker.update(time, seen, known, scores, appearance)
+        here = ids >= 0
+        self.last |= dict(
+            zip(ids[here].tolist(), ((time, one) for one in joints[here]), strict=True)
+        )
         return ids
+
+
+def is_clear(costs: Floats, row: int, column: int) -> bool:
+    """Say whether a pair is far better than any other of its row or its column."""
+    others = np.append(np.delete(costs[row], column), np.delete(costs[:, column], row))
+    return bool(costs[row, column] <= CLEAR * others.min(initial=np.inf))
 
 
 def moved(one: Floats, others: Floats) -> Floats:
