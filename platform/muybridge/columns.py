@@ -56,6 +56,7 @@ COLUMNS: dict[str, Column] = {
     "person_track": Column(("P",), "int32", "", "who it is, within this clip"),
     "person_score": Column(("P",), "float32", "", "confidence, 0 to 1"),
     "person_box":   Column(("P", 4), "float32", "pixels", "left, top, right, bottom"),
+    "person_appearance": Column(("P", 15), "float32", "", "colours of five body parts, nan if not known"),  # noqa: E501
     # MoveNet: x, y, score
     "movenet_joints": Column(("P", 17, 3), "float32", "pixels", "joints in the picture"),
     # BlazePose: x, y, score; and x right, y down, z forward from the hips' middle, score

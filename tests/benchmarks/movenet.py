@@ -4,8 +4,8 @@ python tests/benchmarks/movenet.py [--rounds 5] [--openvino FOLDER] [--device cu
 
 Ways: LiteRT, torch, torch.compile, and OpenVINO (a folder that holds the package) in float32 and
 bfloat16. CPU milliseconds a picture, the least of some rounds in which all ways take turns;
-``ratio`` is to LiteRT's. With ``--device cuda``: frames a second of 720p with one, five and twenty people in
-float32 and bfloat16, pictures cut on the CPU before.
+``ratio`` is to LiteRT's. With ``--device cuda``: frames a second of 720p with one,
+five and twenty people in float32 and bfloat16, pictures cut on the CPU before.
 """
 
 from __future__ import annotations

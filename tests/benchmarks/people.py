@@ -11,9 +11,9 @@ in a process of one thread.
 ``pictures`` are COCO's four, a mosaic of them, and each within a grey border that makes it two and
 three times as large. ``counts`` are of 103 frames of videos counted by eye. ``jitter`` is the mean
 length of second differences of shoulders as a ratio to mediapipe's in the same frames, and by how
-many frames smoothed wrists come later than those not smoothed. ``cost`` is CPU milliseconds a frame at 720p with
-one, five and twelve people. ``--pictures`` is a folder of pictures that nothing was tuned on, by
-the names in pictures.csv, which says how many people are in each, by eye.
+many frames smoothed wrists come later than those not smoothed. ``cost`` is CPU milliseconds
+a frame at 720p with one, five and twelve people. ``--pictures`` is a folder of pictures that
+nothing was tuned on, by the names in pictures.csv, which says how many people are in each, by eye.
 """
 
 from __future__ import annotations
@@ -140,7 +140,8 @@ def graph(system: str) -> Any:
         if len(raw):
             joints = smoothed(rows / rate, seen)
         return {
-            "raw": raw, "frame": seen["person_frame"], "track": seen["person_track"], "joints": joints,
+            "raw": raw, "frame": seen["person_frame"],
+            "track": seen["person_track"], "joints": joints,
             "score": seen["person_score"], "box": seen["person_box"],
         }  # fmt: skip
 

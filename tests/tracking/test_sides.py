@@ -9,7 +9,7 @@ from muybridge.tracking.sides import FACE, HIDDEN, hide_faces, keep_sides
 LENGTH = 400.0  # pixels of the body
 LEGS = {
     side: COCO17.index(f"{side}_hip", f"{side}_knee", f"{side}_ankle") for side in ("left", "right")
-}  # noqa: E501
+}
 
 
 def walker(frames: int = 90, rate: float = 30.0) -> tuple[np.ndarray, np.ndarray]:

@@ -80,13 +80,6 @@ def test_a_track_that_is_known_needs_no_match():
     assert tracker.update(0.1, np.array([box(0), box(700)]), known).tolist() == [1, 2]
 
 
-def test_a_claim_is_never_on_a_busy_track():
-    tracker = Tracker()
-    tracker.update(0.0, box(0)[None])
-    assert tracker.claim(0.1, box(1), busy={0}) == 1
-    assert tracker.claim(0.1, box(1), busy=set()) == 0
-
-
 @pytest.mark.parametrize("rate", [5, 30])
 def test_the_filter_learns_the_velocity_whatever_the_frame_rate(rate):
     one = start([0], 0.0, box(0)[None])
@@ -160,14 +153,6 @@ def test_who_leaves_the_picture_is_waited_for_less_than_who_is_hidden():
         for time in np.arange(0, 2, 0.1):
             tracker.update(time, box(600 - 40 + 20 * (time - 1.9) + 40)[None])
         assert tracker.update(4.0, box(598)[None]).tolist() == ids
-
-
-def test_two_tracks_that_both_lasted_are_named_and_a_new_one_is_not():
-    tracker = Tracker()
-    for time in np.arange(0, 2, 0.1):
-        tracker.update(time, np.array([box(0), box(10)]))
-    tracker.update(2.0, np.array([box(0), box(10), box(5)]))
-    assert tracker.lasting() == {0, 1}
 
 
 def test_the_same_input_gives_the_same_numbers(street):

@@ -23,7 +23,15 @@ SIGMAS = 2 * np.array([
 OWN_ERROR = 0.25  # of an annotator's deviation: by how much a network is off in every picture
 # annotators' deviations on a body of a square metre, by the last word of a joint's name
 DEVIATION_M = {
-    **{"nose": 0.026, "mouth": 0.026, "eye": 0.025, "ear": 0.035, "head": 0.035, "neck": 0.079, "shoulder": 0.079},
+    **{
+        "nose": 0.026,
+        "mouth": 0.026,
+        "eye": 0.025,
+        "ear": 0.035,
+        "head": 0.035,
+        "neck": 0.079,
+        "shoulder": 0.079,
+    },
     **{"elbow": 0.072, "wrist": 0.062, "hip": 0.107, "spine": 0.107, "knee": 0.087, "ankle": 0.089},
 }
 FEET_AND_HANDS_M = 0.089  # of heels, toes, fingers and what else COCO has none of

@@ -55,6 +55,8 @@ async def analyze(
             made = next(numbered)
             people.append(made["people"])
             moments.append(made.pop("moments"))
+            made.pop("appearances")
+            made.pop("appearances")
             yield made
     videos = tables.table("videos", [video_row(video, frames)])
     yield {

@@ -18,12 +18,14 @@ from muybridge.models.movenet.optimized import LiteRT
 from muybridge.models.movenet.postprocess import concatenate
 from muybridge.stages.looking import PEOPLE, READS, chunks, frame_seen, renumbered
 from muybridge.stages.watch import Options, Seen, Watcher
+from muybridge.tracking.appearance import DIMENSIONS
 from muybridge.tracking.sides import hide_faces, keep_sides
 from muybridge.tracking.smooth import smooth_joints
+from muybridge.tracking.track import Tracker
 
 Floats = NDArray[np.floating[Any]]
 
-WRITES = (*PEOPLE, "movenet_joints")
+WRITES = (*PEOPLE, "person_appearance", "movenet_joints")
 CHUNK = 16  # frames held at a time, at most
 SPAN_S = 0.5
 TRACK_SCORE = 0.3  # median of a whole track's scores ...
@@ -63,7 +65,9 @@ def load_networks(pose_model: str) -> Networks:
 def see(net: Networks, clip: Clip, options: Options) -> dict[str, Any]:
     """Look at a clip's core and a few frames after it, and write the stage's columns."""
     times = clip["times"]
-    watcher, looked, seen = Watcher(net, options), list[int](), list[Seen]()
+    _, height, width, _ = clip["frames"].shape
+    watcher = Watcher(net, options, Tracker(picture=(width, height)))
+    looked, seen = list[int](), list[Seen]()
     step = frames_in(times, options.interval, CHUNK)
     size = step * max(frames_in(times, SPAN_S, CHUNK) // step, 1)
     for rows, pictures in chunks(clip, size, options.after, options.before):
@@ -86,6 +90,7 @@ def columns(times: Floats, rows: list[int], seen: list[Seen], raw: bool) -> dict
     everyone = concatenate([frame.people for frame in seen])
     track = np.concatenate([np.empty(0, np.int32), *(frame.ids for frame in seen)])
     row = np.repeat(np.array(rows, np.int32), [len(frame.ids) for frame in seen])
+    looks = np.concatenate([np.empty((0, DIMENSIONS)), *(frame.looks for frame in seen)])
     joints = everyone.joints.copy()
     kept = np.zeros(len(track), bool)
     for id in np.unique(track).tolist():
@@ -98,6 +103,7 @@ def columns(times: Floats, rows: list[int], seen: list[Seen], raw: bool) -> dict
         "person_track": renumbered(track[kept]),
         "person_score": everyone.score[kept].astype(np.float32),
         "person_box": everyone.box[kept],
+        "person_appearance": looks[kept].astype(np.float32),
         "movenet_joints": joints[kept].astype(np.float32),
     }
 

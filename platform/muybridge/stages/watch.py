@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,12 @@ from muybridge.models.movenet.find import Limits, Networks
 from muybridge.models.movenet.postprocess import NOBODY, People, concatenate
 from muybridge.models.movenet.preprocess import Picture, tiles
 from muybridge.stages.looking import AFTER
-from muybridge.tracking.appearance import describe
+from muybridge.tracking.appearance import DIMENSIONS, describe
 from muybridge.tracking.motion import predict
 from muybridge.tracking.track import Tracker
 
 Ids = NDArray[np.int32]
+Floats = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
 Pictures = NDArray[np.uint8]
 RECENT_S = 0.6  # for so long somebody who is not found is looked for closely
@@ -48,22 +50,25 @@ class Options:
 
 @dataclass(frozen=True)
 class Seen:
-    """Hold who was seen in one frame: track numbers (P,), rising, and the people."""
+    """Hold who was seen in one frame: track numbers (P,), rising, the people, what they look like.
+
+    ``looks`` (P, D) is what ``appearance.describe`` says, nan where nobody was looked for.
+    """
 
     ids: Ids
     people: People
+    looks: Floats
 
-    def __getitem__(self, which: NDArray[np.generic]) -> Seen:
-        return Seen(self.ids[which], self.people[which])
-
-    def plus(self, ids: Ids, people: People) -> Seen:
+    def plus(self, ids: Ids, people: People, looks: Floats | None = None) -> Seen:
         """Add people."""
+        looks = np.full((len(ids), DIMENSIONS), np.nan) if looks is None else looks
         all_ids = np.append(self.ids, ids).astype(np.int32)
         order = np.argsort(all_ids, kind="stable")
-        return Seen(all_ids[order], concatenate([self.people, people])[order])
+        everyone = concatenate([self.people, people])
+        return Seen(all_ids[order], everyone[order], np.concatenate([self.looks, looks])[order])
 
 
-NONE = Seen(np.empty(0, np.int32), NOBODY)
+NONE = Seen(np.empty(0, np.int32), NOBODY, np.empty((0, DIMENSIONS)))
 
 
 @dataclass
@@ -72,7 +77,7 @@ class Watcher:
 
     net: Networks
     options: Options
-    tracker: Tracker = field(default_factory=Tracker)
+    tracker: Tracker
     last: tuple[float, Seen] | None = None  # the last frame at which people were looked for
     tiled: float = -np.inf
 
@@ -113,7 +118,7 @@ class Watcher:
         kept = self._distinct(people, ids, (ids >= 0) | new)
         people, before = people[kept], self.tracker.started
         ids = self.tracker.update(time, people.box, ids[kept], appearance=looks[kept])
-        seen[at] = NONE.plus(ids, people)
+        seen[at] = NONE.plus(ids, people, looks[kept])
         for row in np.flatnonzero(ids >= before).tolist():
             self._trace(int(ids[row]), people[row : row + 1], at, pictures, seen)
 
@@ -189,7 +194,7 @@ class Watcher:
         people = [guess.people for guess in guessed]
         read = find.read(self.net, [pictures[at] for at in rows], people, self.options.limits)
         for at, guess, joints in zip(rows, guessed, read, strict=True):
-            seen[at] = Seen(guess.ids, replace(guess.people, joints=joints))
+            seen[at] = replace(guess, people=replace(guess.people, joints=joints))
         return [seen[at] for at in range(len(times))]
 
     def _interpolate(self, times: Sequence[float], at: int, seen: dict[int, Seen]) -> Seen:

@@ -109,7 +109,8 @@ FIELDS: dict[str, tuple[tuple[str, pa.DataType, str, str], ...]] = {
         ("y",        MANY,   "metres",  "of each joint; in root, down"),
         ("z",        MANY,   "metres",  "of each joint; in root, forward"),
         ("score",    MANY,   "0 to 1",  "confidence of each joint"),
-        ("spread",   MANY,   "metres",  "of each joint in the world: standard deviation along each axis, the network's own included"),
+        ("spread",   MANY,   "metres",
+         "of each joint in the world: standard deviation along each axis"),
         ("error",    MANY,   "pixels",  "of each joint in the world: mean reprojection error"),
         ("views",    WHOLE,  "",
          "of each joint in the world: what it was made of, the first view counting 1, then 2, 4 …"),
@@ -252,6 +253,14 @@ MOMENTS = pa.schema(  # of a clip's staged rows: what people may be doing, of wh
 )
 
 
+APPEARANCES = (
+    pa.schema(  # of a clip's staged rows: what people look like, by which clips are linked
+        [
+            *(SCHEMAS["people"].field(column) for column, *_ in FRAME),
+            pa.field("appearance", MANY, metadata={"description": "colours of body parts"}),
+        ]
+    )
+)
 PLACED = pa.schema(  # of a session's clip: joints in the world, of whom a view's row tells; the
     [  # moment is the first view's frame
         *SCHEMAS["joints3d"],
@@ -259,7 +268,7 @@ PLACED = pa.schema(  # of a session's clip: joints in the world, of whom a view'
         ("moment_s", SCHEMAS["people"].field("time_s").type),
     ]
 )
-STAGED = {**SCHEMAS, "moments": MOMENTS, "placed": PLACED}
+STAGED = {**SCHEMAS, "moments": MOMENTS, "appearances": APPEARANCES, "placed": PLACED}
 
 
 def table(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -295,6 +304,8 @@ def rows(clip: Clip) -> Tables:
             constant = {"system": system, "skeleton": skeleton, **more}
             part = _joints(made["people"], name, clip[column], values, constant)
             made[name] = pa.concat_tables([made[name], part])
+    if "person_appearance" in clip:
+        made["appearances"] = _appearances(clip, made["people"])
     if "densepose_box" in clip:
         made["densepose"] = _densepose(clip, made["people"])
     if "smpl_betas" in clip:
@@ -415,6 +426,15 @@ def _bodies(clip: Clip, people: pa.Table) -> pa.Table:
         **{axis: lists(clip["smpl_joints3d"][..., i]) for i, axis in enumerate("xyz")},
     }
     return pa.table({c: columns[c] for c in SCHEMAS["bodies"].names}, SCHEMAS["bodies"])
+
+
+def _appearances(clip: Clip, people: pa.Table) -> pa.Table:
+    """Keep what is known of what people look like."""
+    looks = clip["person_appearance"]
+    rows = np.flatnonzero(np.isfinite(looks).any(axis=1))
+    known = people.take(pa.array(rows, pa.int64()))
+    columns = {column: known[column] for column, *_ in FRAME}
+    return pa.table({**columns, "appearance": lists(looks[rows])}, APPEARANCES)
 
 
 def _moments(

@@ -26,7 +26,6 @@ Size = tuple[float, float]
 
 MEMORY_S = 3.0  # for which a track that lasted waits for somebody occluded
 MIN_MEMORY_S = 1.0  # ... and every track
-LASTING_S = 1.0  # from first to last detection, of a track that is somebody beyond doubt
 STRONG_SCORE = 0.5  # from which a detection is assigned first and may start a track
 MAX_SHARED = 0.2  # part of the smaller of two boxes up to which appearances do not mix
 LEAVING_S = 0.4  # for which those are waited for who were leaving the picture ...
@@ -85,19 +84,6 @@ class Tracker:
     def match(self, time: float, seen: Array, appearance: Array | None = None) -> Ids:
         """Say which tracks boxes (N, 4) continue, as ``update`` would: (N,), -1 for none."""
         return self._continue(time, np.asarray(seen, float).reshape(-1, 4), set(), appearance)
-
-    def claim(self, time: float, box: Array, busy: set[int]) -> int:
-        """Find the track that a box (4,) continues, none of the busy ones, or number a new one."""
-        id = int(self._continue(time, box[None], busy)[0])
-        if id >= 0:
-            return id
-        self.started += 1
-        return self.started - 1
-
-    def lasting(self) -> set[int]:
-        """Name the tracks that are somebody beyond doubt: two of them are never one person."""
-        lasted = self.tracks.time - self.tracks.first >= LASTING_S
-        return set(self.tracks.id[lasted].tolist())
 
     def _continue(
         self, time: float, seen: Array, busy: Set[int], looks: Array | None = None
