@@ -29,7 +29,7 @@ WRITES = (*PEOPLE, "person_appearance", "movenet_joints")
 CHUNK = 16  # frames held at a time, at most
 SPAN_S = 0.5
 TRACK_SCORE = 0.3  # median of a whole track's scores ...
-BRIEF = 0.1  # ... and how much more of one that is seen once in a long clip
+BRIEF = 0.2  # ... and how much more of one that is seen once in a long clip
 
 
 def people(options: Options = Options()) -> Stage:
