@@ -20,7 +20,7 @@ SIGMAS = 2 * np.array([
 # fmt: on
 
 
-OWN_ERROR = 0.25  # of an annotator's deviation: by how much a network is off in every picture
+OWN_ERROR = 0.2  # of an annotator's deviation: by how much a network is off in every picture
 # annotators' deviations on a body of a square metre, by the last word of a joint's name
 DEVIATION_M = {
     **{

@@ -234,11 +234,21 @@ def _person(
         np.full(len(rows), number),
         at[rows],
         points[rows],
-        np.sqrt(np.trace(spread, axis1=-2, axis2=-1) / 3)[rows],
+        _deviation(spread, made.covariance.reshape(spread.shape))[rows],
         np.where(there, _bridged(times[at], sure.reshape(shape), used.any(-1)), 0)[rows],
         np.where(used.any(-1), error.reshape(shape), np.nan)[rows],
         used[rows],
     )
+
+
+def _deviation(smoothed: Array, measured: Array) -> Array:
+    """Give the standard deviation along an axis (T, J) of points of covariances (T, J, 3, 3).
+
+    What smoothing takes away is trembling. A network that misses a joint in one picture misses it
+    in the next as well: of the error of one moment as much stays.
+    """
+    variance = [np.trace(each, axis1=-2, axis2=-1) / 3 for each in (smoothed, measured)]
+    return np.sqrt(variance[0] + np.nan_to_num(variance[1]))
 
 
 def _bridged(times: Array, score: Array, measured: NDArray[np.bool_]) -> Array:
