@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
-Blend = tuple[dict[int, float], ...]  # points as weighted sums of joints
 
 PARTS = ("head", "torso", "upper arms", "thighs", "shins")
 DIMENSIONS = 3 * len(PARTS)
@@ -26,7 +25,8 @@ LIGHTNESS_WEIGHT = 0.35
 DARK = 56.0  # lightness added before the colour is divided by it, so that black has no great colour
 MAX_DIFFERENCE = 40.0  # CIELab units: a part that differs by more says no more
 SCALE = 12.0  # CIELab units that make a distance of 1
-NOT_SAME = 1.0  # distance above which two are not the same person
+NOT_SAME = 0.9  # distance above which two are rather not the same person: in real videos 95 % of
+# the detections of one person, seconds apart, are nearer than that, and 17 % of two people's
 
 # Where a limb begins and ends, by COCO's joints: 3 and 4 are the ears, 5 and 6 the shoulders, 7 and
 # 8 the elbows, 11 and 12 the hips, 13 and 14 the knees, 15 and 16 the ankles.

@@ -21,10 +21,10 @@ Array = NDArray[np.floating[Any]]
 
 MIN_EVIDENCE = -3.0  # nats, from which a pair may be
 TAIL = 4.0  # degrees of freedom: detections are off by much more often than a normal law has it
-LOST = 1.0  # nats a second: some of those who are not seen have left
-NEUTRAL = 0.9  # distance of appearance that says nothing ...
-STEEPNESS = 6.0  # ... nats for a distance of 1 from there ...
-MOST, LEAST = 2.5, -6.0  # ... and how much it may say for and against
+LOST = 0.5  # nats a second: some of those who are not seen have left ...
+SEEN_ONCE = 2.0  # ... and nats: some of those who were seen only once are nobody
+STEEPNESS = 6.0  # nats for a distance of appearance of 1 from where it says nothing ...
+MAX_FOR, MAX_AGAINST = 3.5, 6.0  # ... and how many nats it may say for and against
 
 
 def match(
@@ -53,7 +53,7 @@ def evidence(tracks: Tracks, time: float, boxes: Array, looks: Array | None = No
     grown = size[None] - expected.size[:, None]
     variances = expected.size_variance[:, None] * [4, 1] + SIZE_STD**2
     rated += _fit((grown**2 / variances[:, None]).sum(axis=2), np.sqrt(variances.prod(1))[:, None])
-    rated -= LOST * (time - tracks.time)[:, None]
+    rated -= (LOST * (time - tracks.time) + SEEN_ONCE * (tracks.time == tracks.first))[:, None]
     if looks is not None:
         rated += recognition(tracks.appearance, looks)
     longer = np.abs(size.max(axis=1)[None] - expected.size.max(axis=1)[:, None])
@@ -63,7 +63,7 @@ def evidence(tracks: Tracks, time: float, boxes: Array, looks: Array | None = No
 def recognition(first: Array, second: Array) -> Array:
     """Say what appearances (N, D), (M, D) tell of being the same person: (N, M) nats."""
     apart = appearance.distance(first, second)
-    said = np.clip(STEEPNESS * (NEUTRAL - apart), LEAST, MOST)
+    said = np.clip(STEEPNESS * (appearance.NOT_SAME - apart), -MAX_AGAINST, MAX_FOR)
     return np.where(np.isfinite(said), said, 0.0)
 
 
