@@ -33,7 +33,7 @@ NOT_SAME = 0.9  # distance above which two are rather not the same person: in re
 EARS, SHOULDERS = {3: 0.5, 4: 0.5}, {5: 0.5, 6: 0.5}
 # fmt: off
 LIMBS: tuple[tuple[str, dict[int, float], dict[int, float]], ...] = (
-    ("head",       {3: 0.5, 4: 0.5}, {3: 0.7, 4: 0.7, 5: -0.2, 6: -0.2}),  # from the ears upwards
+    ("head",       EARS,             {3: 0.7, 4: 0.7, 5: -0.2, 6: -0.2}),  # from the ears upwards
     ("torso",      {5: 0.8, 6: 0.2}, {11: 0.8, 12: 0.2}),
     ("torso",      SHOULDERS,        {11: 0.5, 12: 0.5}),
     ("torso",      {5: 0.2, 6: 0.8}, {11: 0.2, 12: 0.8}),
