@@ -118,7 +118,7 @@ class Tracker:
 
 
 def patience(tracks: motion.Tracks, memory: float, picture: Size | None = None) -> Array:
-    """Say for how many seconds (N,) tracks wait: four times as long as they lasted, within bounds."""
+    """Say for how many seconds (N,) tracks wait: four times as long as they lasted, in bounds."""
     waits = np.clip(4 * (tracks.time - tracks.first), min(MIN_MEMORY_S, memory), memory)
     return waits if picture is None else np.where(_leaving(tracks, picture), LEAVING_S, waits)
 
