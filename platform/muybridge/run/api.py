@@ -56,7 +56,6 @@ async def analyze(
             people.append(made["people"])
             moments.append(made.pop("moments"))
             made.pop("appearances")
-            made.pop("appearances")
             yield made
     videos = tables.table("videos", [video_row(video, frames)])
     yield {
