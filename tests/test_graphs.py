@@ -101,7 +101,7 @@ def test_fewer_tables_are_another_output():
     ("choice", "said"),
     [
         (Choice("trucks"), "there is no graph 'trucks'; there are people, detect"),
-        (Choice(detector=KEYPOINT), "--detector: means nothing to it; it takes no options"),
+        (Choice(detector=KEYPOINT), "--detector: means nothing to it; it takes --pose-model"),
         (Choice("detect", model=DENSEPOSE), "--model: means nothing to it; it takes --detector"),
         (Choice("openpose", detect_every=2), "--detect-every: means nothing to it"),
         (Choice("openpose", size=370), "--size: is 370; give 32 or more pixels, in steps of 16"),
@@ -113,11 +113,11 @@ def test_fewer_tables_are_another_output():
         (Choice("vibe", body="smplx"), "--body: there is no 'smplx'; there are smpl_neutral"),
         (Choice("vibe", focal=0), "--focal: is 0; give pixels"),
         (Choice("vibe", still=-1), "--still: is -1; give grey levels"),
-        (Choice("vibe", size=400), "--size: is for an R-CNN, and BlazePose finds the people"),
+        (Choice("vibe", size=400), "--size: is for an R-CNN, and MoveNet finds the people"),
         (Choice("vibe", detector=DENSEPOSE, refine=True), "--refine: fits bodies to joints, and"),
         (Choice("multitask", window=12), "--window: is 12; give 8 or 16"),
         (Choice("multitask", stride=0), "--stride: is 0; give 1 or more"),
-        (Choice("multitask", detect_every=2), "--detect-every: is for an R-CNN, and BlazePose"),
+        (Choice("multitask", detect_every=2), "--detect-every: is for an R-CNN, and MoveNet"),
         (Choice("action", window=8), "--window: means nothing to it"),
         (Choice("action", model="c3d"), "--model: there is no 'c3d'; there are r3d_18"),
         (Choice("vibe", window=8), "--window: means nothing to it"),
@@ -175,7 +175,7 @@ def test_a_configuration_is_read_as_a_choice():
     wanted = Choice("densepose", weights=Path("/w"), tables=("people",), detect_every=3)
     assert graphs.choice(said) == wanted
     assert graphs.choice({}) == Choice()
-    with pytest.raises(InputError, match=r"there is no grahp; there are graph, model"):
+    with pytest.raises(InputError, match=r"there is no grahp; there are graph, pose_model"):
         graphs.choice({"grahp": "detect"})
 
 
@@ -215,3 +215,31 @@ def test_weights_that_a_choice_needs_are_named():
     assert graphs.needs(Choice("openpose", model="openpose_mobilenet")) == ()
     with pytest.raises(InputError, match="trucks"):
         graphs.needs(Choice("trucks"))
+
+
+def test_the_default_graph_is_people_and_answers_to_its_earlier_name():
+    assert Choice() == Choice("people") == Choice("embedded")
+    names = [stage.name for stage in build(Choice("embedded"))]
+    assert names == ["decode", "people", "lift", "act"]
+
+
+@pytest.mark.parametrize("model", ["thunder", "lightning"])
+def test_a_pose_model_is_chosen_and_stands_in_the_identity(model):
+    (stage,) = [s for s in build(Choice(pose_model=model, raw=True)) if s.name == "people"]
+    assert stage.identity["pose_model"] == model
+    assert stage.identity["raw"] is True
+    assert model in stage.identity
+
+
+def test_blazepose_reads_whom_movenet_found_and_its_joints_are_lifted():
+    graph = build(Choice(pose_model="blazepose"))
+    assert [stage.name for stage in graph] == ["decode", "people", "blazepose", "lift", "act"]
+    assert "blazepose_joints" in graph[3].reads
+    assert set(written(graph)) >= {"keypoints", "joints3d"}
+
+
+def test_weights_are_refused_where_a_pose_model_comes_along(tmp_path):
+    with pytest.raises(InputError, match="--weights: is for --pose-model blazepose_heavy"):
+        build(Choice(weights=tmp_path))
+    with pytest.raises(InputError, match="there is no 'truck'; there are thunder, lightning"):
+        build(Choice(pose_model="truck"))

@@ -429,6 +429,10 @@ def _alone(choice: Choice, kind: Kind) -> list[str]:
             for name in ("size", "min_score", "detect_every")
             if getattr(choice, name) is not None
         ]
+    if choice.graph == "people" and choice.weights and choice.pose_model != POSE_MODELS[-1]:
+        faults.append(
+            f"--weights: is for --pose-model {POSE_MODELS[-1]}; the other pose models come along"
+        )
     needed = kind.needs(choice)
     if choice.weights is not None and choice.weights.is_file() and len(needed) > 1:
         faults.append(
