@@ -44,6 +44,12 @@ def golden() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def people_benchmark() -> ModuleType:
+    """The benchmark of who is found, which composes pictures."""
+    return _imported(ROOT / "tests" / "benchmarks" / "people.py")
+
+
 def _imported(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None

@@ -177,3 +177,16 @@ def test_the_number_of_people_is_right_in_102_of_103_frames_and_each_keeps_one_n
     assert len(found[BOTTLES][0]) == 0
     for video in (JUGGLE, DOG, *(v for v in videos if "asl_gestures" in v)):
         assert set(found[video][1].tolist()) == {0}, video
+
+
+@pytest.mark.slow
+def test_people_in_company_and_from_afar_are_found(data: Path, people_benchmark):
+    """Twelve people in a mosaic of four pictures, and within grey borders: small as they are."""
+    see = people_benchmark.graph("thunder")
+    pictures = people_benchmark.still(data)
+    seen = {name: people_benchmark.listed(see(p[None], 30.0)) for name, p in pictures.items()}
+    scores = people_benchmark.coco(data, seen)
+    assert scores["mosaic"]["right"] >= 11
+    assert scores["times 2"]["right"] >= 10
+    assert scores["times 3"]["right"] >= 8
+    assert scores["times 3"]["found"] <= 13
