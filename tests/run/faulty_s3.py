@@ -27,7 +27,7 @@ from muybridge import cli, retry
 from muybridge.store import plan
 plan.SHARD_S = 2.0
 retry.OUTAGE_S = float(sys.argv[1])
-cli.app(["index", *sys.argv[2:]])
+cli.app(["index", "--pose-model", "lightning", *sys.argv[2:]])
 """
 Mode = Literal["503", "500", "429", "403", "slow", "cut", "stopped", "expired"]
 MODES: tuple[Mode, ...] = ("503", "500", "429", "403", "slow", "cut", "stopped", "expired")

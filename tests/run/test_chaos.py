@@ -29,9 +29,9 @@ import sys
 from muybridge import cli
 from muybridge.store import plan
 plan.SHARD_S = 5.0
-cli.app(["index", *sys.argv[1:]])
+cli.app(["index", "--pose-model", "lightning", *sys.argv[1:]])
 """
-KILLS = os.environ.get("MUYBRIDGE_CHAOS", "3 3 1")
+KILLS = os.environ.get("MUYBRIDGE_CHAOS", "1 1 1")
 DRIVER_KILLS, WORKER_KILLS, NODE_KILLS = map(int, KILLS.split())
 
 

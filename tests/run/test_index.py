@@ -22,7 +22,7 @@ from muybridge.store.objects import at
 from muybridge.store.tables import SCHEMAS
 
 pytestmark = pytest.mark.ray
-GRAPH = graphs.see_people()
+GRAPH = graphs.see_people(graphs.Choice(pose_model="lightning"))
 FPS = 4
 
 
