@@ -63,17 +63,26 @@ def squares(boxes: Array, margin: float = CROP) -> Array:
 
 
 def cut(picture: Picture, region: Array, size: tuple[int, int]) -> Picture:
-    """Cut a rectangle (4,) out of a picture (H, W, 3) and scale it to a size (H, W)."""
-    image = Image.fromarray(picture)
+    """Cut a rectangle (4,) out of a picture (H, W, 3) and scale it to a size (H, W).
+
+    Pillow takes what lies round the rectangle alone: copying a whole picture takes longer than
+    scaling a part of it.
+    """
+    height, width = picture.shape[:2]
     left, top, right, bottom = (float(side) for side in region)
-    inside = (max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height))
-    out = np.zeros((*size, 3), np.uint8)
     across, down = size[1] / (right - left), size[0] / (bottom - top)
+    inside = (max(left, 0), max(top, 0), min(right, width), min(bottom, height))
+    out = np.zeros((*size, 3), np.uint8)
     x0, y0 = round((inside[0] - left) * across), round((inside[1] - top) * down)
     x1, y1 = round((inside[2] - left) * across), round((inside[3] - top) * down)
     if x1 > x0 and y1 > y0:
+        reach = 2 + math.ceil(2 / min(across, down))  # of the filter
+        x, y = max(int(inside[0]) - reach, 0), max(int(inside[1]) - reach, 0)
+        part = picture[y : math.ceil(inside[3]) + reach, x : math.ceil(inside[2]) + reach]
+        box = (inside[0] - x, inside[1] - y, inside[2] - x, inside[3] - y)
+        image = Image.fromarray(np.ascontiguousarray(part))
         resampling = Image.Resampling.BILINEAR
-        out[y0:y1, x0:x1] = image.resize((x1 - x0, y1 - y0), resampling, inside, reducing_gap=2)
+        out[y0:y1, x0:x1] = image.resize((x1 - x0, y1 - y0), resampling, box, reducing_gap=2)
     return out
 
 
