@@ -65,7 +65,7 @@ Gpu = Annotated[bool, typer.Option(help="Give each worker a GPU.")]
 Backbone = Annotated[bool, typer.Option(help="Let the backbone learn too; the detector, which reads it, does not follow.")]  # noqa: E501
 Motion = Annotated[Path, typer.Argument(help="Motion capture (NPZ): joints (N, 20, 3) in metres, names, sequences, lengths.")]  # noqa: E501
 Taps = Annotated[int, typer.Option(min=1, help="Moments that it sees, a thirtieth of a second apart.")]  # noqa: E501
-From = Annotated[Path | None, typer.Option("--start", help="A lifter.safetensors to go on from; one of a single moment is widened.")]  # noqa: E501
+From = Annotated[Path | None, typer.Option("--start", help="A lifter.safetensors to go on from; one of a single moment is widened. Or a lifter.npz.")]  # noqa: E501
 LeftOut = Annotated[str, typer.Option(help="Kinds of motion not to learn from, with commas.")]
 Lots = Annotated[int, typer.Option(min=1, help="Lots of 512 views an epoch.")]
 LotsAtOnce = Annotated[int, typer.Option("--batch", min=1, help="Lots a worker learns from at a time.")]  # noqa: E501
@@ -155,7 +155,7 @@ def lifter(
         kinds = frozenset(name.strip() for name in left_out.split(",") if name.strip())
         optimiser = partial(lifting.decaying, rate=rate, steps=epochs * lots // (batch * workers))
         read = partial(lifting.lot, motion.resolve(), kinds, taps)
-        make = partial(lifting.started, taps, start and start.resolve())
+        make = partial(lifting.started, taps, start and start.resolve(), motion.resolve())
         course = Course(make, read, optimiser, epochs, batch)
         rows = [{"seed": seed} for seed in range(lots)]
         trained = _run(course, rows, out, workers, gpu)

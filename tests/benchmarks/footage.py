@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from muybridge.geometry.skeletons import BODY18, Skeleton
+from muybridge import graphs
+from muybridge.geometry.skeletons import BODY18, COCO17, Skeleton
+from muybridge.run import local
+from muybridge.video.clips import clips
+from muybridge.video.probe import probe
 
 BODY25B = Skeleton(
     "body25b",
@@ -23,6 +27,7 @@ BODY25B = Skeleton(
 )
 CAMERAS = ("cam01", "cam02", "cam03", "cam04")
 FPS = 60
+LEAD = 1  # frames by which what was published leads the videos: least pixels apart in all cameras
 LIMBS = [  # of the lifter's joints, those whose place both skeletons agree on
     i
     for i, name in enumerate(BODY18.joints)
@@ -39,6 +44,28 @@ def seen(folder: Path, camera: str) -> np.ndarray:
         numbers: list[Any] = people[0].get("pose_keypoints_2d", []) if people else []
         frames.append(np.reshape(numbers or np.zeros(75), (25, 3)))
     return np.array(frames)
+
+
+def found(folder: Path, camera: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find the man with the default graph: frames (T,), times (T,), joints (T, 17, 3), COCO's.
+
+    He is the track that is nearest to what was published of him.
+    """
+    video = str(folder / "videos" / f"{camera}.mp4")
+    given = [{**clip, "source": video} for clip in clips(probe(video), video, camera)]
+    (clip,) = local.run(graphs.see_people(), given)
+    published = seen(folder, camera)[:, BODY25B.index(*COCO17.joints)]
+    away = {}
+    for track in np.unique(clip["person_track"]):
+        rows = np.flatnonzero(clip["person_track"] == track)
+        rows = rows[clip["person_frame"][rows] - LEAD < len(published)]
+        theirs = published[clip["person_frame"][rows] - LEAD]
+        off = clip["movenet_joints"][rows, 5:, :2] - theirs[:, 5:, :2]
+        if len(rows) > len(published) / 2:
+            away[track] = float(np.median(np.linalg.norm(off, axis=2)))
+    mine = clip["person_track"] == min(away, key=lambda track: away[track])
+    frames = clip["person_frame"][mine]
+    return frames, clip["times"][frames], clip["movenet_joints"][mine]
 
 
 def triangulated(folder: Path) -> np.ndarray:

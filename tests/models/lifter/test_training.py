@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from muybridge import checkpoints
-from muybridge.models.lifter import training
+from muybridge.models.lifter import predict, training
 
 FILE = "cmu_mocap_joints/train.npz"
 
@@ -69,3 +69,16 @@ def test_an_optimiser_that_is_taken_up_goes_on_with_its_rate():
     for optimiser in (one, other):
         optimiser.step()
     assert other.param_groups[0]["lr"] == one.param_groups[0]["lr"]
+
+
+def test_the_one_that_ships_can_be_taught_on(lots, data):
+    """Batch norms are made anew: it says the same, and learns from there."""
+    lessons = training.started(27, predict.SHIPPED, data / FILE)
+    seen, truth = training.lot(data / FILE, frozenset(), 27, {"seed": 5})
+    shipped = predict.load()
+    with torch.inference_mode():
+        again = lessons.lifter.eval()(torch.from_numpy(seen)).numpy()
+        taught = lessons.train()([(seen, truth)])["distance"]
+    assert np.allclose(again, shipped(seen), atol=1e-4)
+    away = np.linalg.norm(shipped(seen).reshape(truth.shape) - truth, axis=2).mean()
+    assert taught == pytest.approx(away, rel=0.15)

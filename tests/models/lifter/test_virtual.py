@@ -11,7 +11,7 @@ from muybridge.models.lifter import virtual
 from muybridge.models.lifter.preprocess import SEEN, TAPS
 from muybridge.models.lifter.virtual import NAMES, NONE, PARENTS, Bodies, Faults, Motion
 
-PLAIN = Bodies(0, 0, 0, 0, 0)
+PLAIN = Bodies(0, 0, 0, 0, 0, 0, 0)
 UP = np.array([0.0, 1, 0])
 
 
@@ -86,7 +86,7 @@ def test_what_is_seen_is_the_truth_projected(motion):
 
 def test_bodies_differ_in_proportions_but_not_from_side_to_side(motion):
     joints = np.tile(motion.joints[:1], (50, 3, 1, 1))
-    varied = virtual.varied(joints, np.random.default_rng(3), Bodies(0.1, 0, 0, 0, 0))
+    varied = virtual.varied(joints, np.random.default_rng(3), Bodies(0.1, 0, 0, 0, 0, 0, 0))
     bones = lengths(varied)
     assert np.allclose(bones[:, 0], bones[:, 2])
     left, right = NAMES.index("l_knee") - 1, NAMES.index("r_knee") - 1
@@ -96,9 +96,65 @@ def test_bodies_differ_in_proportions_but_not_from_side_to_side(motion):
 
 def test_bent_bodies_keep_their_bones(motion):
     joints = np.tile(motion.joints[:1], (50, TAPS, 1, 1))
-    bent = virtual.varied(joints, np.random.default_rng(4), Bodies(0, 0.4, 1, 0, 0))
+    bent = virtual.varied(joints, np.random.default_rng(4), Bodies(0, 0.4, 1, 0, 0, 0, 0))
     assert np.allclose(lengths(bent), lengths(joints) * virtual.PROPORTIONS, atol=1e-4)
     assert np.abs(bent - bent[:1]).max() > 0.2
+
+
+def bones(count: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    """Make bones (count, 3, 19, 3) of bodies that stand, and axes to their left (count, 3, 3)."""
+    joints = np.tile(still(), (count, 3, 1, 1))
+    return joints[:, :, 1:] - joints[:, :, PARENTS[1:]], virtual.trunk(joints)[..., 0]
+
+
+def place(bones: np.ndarray, name: str) -> np.ndarray:
+    """Give the place (count, 3) of a joint in the first moment of bones."""
+    return (virtual.ANCESTRY @ bones)[:, 0, NAMES.index(name)]
+
+
+def test_who_stoops_has_the_head_in_front_and_stands_on_one_leg_at_least_often():
+    stooped = virtual.stooped(*bones(), np.random.default_rng(0))
+    head, left, right = (place(stooped, name) for name in ("head", "l_ankle", "r_ankle"))
+    assert (head[:, 2] > 0).all()
+    assert (head[:, 1] >= -1e-5).all()  # level at most
+    behind = np.stack([left[:, 2], right[:, 2]], 1) < -1e-5
+    assert 0.1 < behind.mean() < 0.4  # one leg in four
+    assert np.allclose(np.linalg.norm(stooped, axis=3), np.linalg.norm(bones()[0], axis=3))
+
+
+def test_who_sits_has_the_knees_in_front_of_the_hips_and_the_feet_below_them():
+    seated = virtual.seated(*bones(), np.random.default_rng(0))
+    hip, knee, ankle = (place(seated, f"l_{name}") for name in ("hip", "knee", "ankle"))
+    assert ((knee - hip)[:, 2] > 0.25).all()  # of a thigh of 0.4 m
+    assert np.allclose(ankle - knee, (0, -0.4, 0), atol=1e-6)
+
+
+@pytest.mark.parametrize(("more", "found"), [(1.0, 1.0), (-1.0, 0.0), (9.0, virtual.FLEXED)])
+def test_a_knee_bends_backward_only_and_no_further_than_it_can(more, found):
+    body, _ = bones(1)
+    leg = virtual.LEGS[0]
+    turn = virtual.flexion(body, leg, np.full((1, 1), more))
+    shank = (turn @ body[:, :, leg[1] - 1, :, None])[0, 0, :, 0]
+    assert np.allclose(shank, (0, -0.4 * np.cos(found), -0.4 * np.sin(found)), atol=1e-5)
+
+
+def test_who_holds_still_may_move_the_arms():
+    walking = np.tile(still(), (40, 31, 1, 1))
+    walking[..., 2] += np.sin(np.arange(31) / 3)[:, None] * (np.arange(20) % 3 - 1) * 0.2
+    held = virtual.held(walking, np.random.default_rng(0), 1.0)
+    moved = np.ptp(held, axis=1).max(-1) / np.ptp(walking, axis=1).max(-1).clip(1e-9)
+    ankle, wrist = NAMES.index("l_ankle"), NAMES.index("l_wrist")
+    assert moved[:, ankle].max() < 2 * virtual.STILL
+    assert 0.3 < (moved[:, wrist] > 0.5).mean() < 0.9
+    assert np.array_equal(virtual.held(walking, np.random.default_rng(0), 0.0), walking)
+
+
+def test_truth_is_turned_so_that_the_camera_looks_straight_at_the_body():
+    aside = np.array([[1.0, 0, 3], [0, -2, 5], [0, 0, 4]])
+    turned = np.einsum("ni,nij->nj", aside, virtual.towards(aside))
+    assert np.allclose(turned[:, :2], 0, atol=1e-6)
+    assert np.allclose(turned[:, 2], np.linalg.norm(aside, axis=1))
+    assert np.allclose(virtual.towards(aside)[2], np.eye(3))
 
 
 def test_a_limb_from_another_body_hangs_on_this_one(motion):
@@ -135,11 +191,15 @@ def test_rare_kinds_of_motion_are_drawn_more_often_than_they_are():
 
 def test_faults_are_as_large_as_said(motion):
     shape = (4000, 3, 15, 2)
-    moved = virtual.trembling(np.random.default_rng(8), shape, Faults(0.02, 0, 0, 0, 0, 0, 0, 0, 0))
+    moved = virtual.trembling(
+        np.random.default_rng(8), shape, Faults(0.02, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    )
     assert moved.std() == pytest.approx(0.02 / np.sqrt(3), rel=0.05)  # even from 0 to 0.02
     assert (virtual.trembling(np.random.default_rng(8), shape, NONE) == 0).all()
+    smooth = virtual.trembling(np.random.default_rng(8), shape, Faults(0.02, 0, 0, 0.1, 1, 0.4))
+    assert (smooth == 0).all(axis=(1, 2, 3)).mean() == pytest.approx(0.4, abs=0.05)
     assert virtual.present(np.random.default_rng(9), shape[:3], NONE).all()
-    toeless = Faults(0, 0, 0, 0, 0, 0, 0, 0.4, 0)
+    toeless = Faults(0, 0, 0, 0, 0, 0, 0, 0, 0.4, 0)
     seen = virtual.present(np.random.default_rng(9), shape[:3], toeless)
     assert 0.55 < seen[:, 0, SEEN.index("left_big_toe")].mean() < 0.65
     assert seen[:, :, SEEN.index("left_knee")].all()

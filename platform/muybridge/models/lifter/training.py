@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from muybridge import checkpoints
 from muybridge.checkpoints import Layout
 from muybridge.geometry.skeletons import BODY18
-from muybridge.models.lifter import virtual
+from muybridge.models.lifter import predict, virtual
 from muybridge.models.lifter.model import Config, Lifter
 from muybridge.models.lifter.predict import Folded
 from muybridge.models.lifter.preprocess import SEEN
@@ -79,14 +79,18 @@ def decaying(parameters: Iterable[nn.Parameter], rate: float, steps: int) -> tor
     return optimiser
 
 
-def started(taps: int, start: Path | None) -> Lessons:
+def started(taps: int, start: Path | None, motion: Path | None = None) -> Lessons:
     """Make the lessons, from the start or from a lifter's file.
 
+    One that is ready to run, an NPZ, gets the batch norms back that fit views of the ``motion``.
     What a lifter of one moment knows, one of a window begins with: it sees its moments averaged,
     the nearest counting most.
     """
     if start is None:
         return Lessons(Lifter(config(taps)))
+    if start.suffix == ".npz" and motion is not None:
+        seen, _ = lot(motion, frozenset(), taps, {"seed": 0})
+        return Lessons(unfolded(predict.load(start), torch.from_numpy(seen)))
     tensors = checkpoints.read(start)
     weight = tensors.get("first.0.weight", torch.empty(0, 0))
     if weight.shape[1] != config(taps).inputs:
@@ -105,6 +109,33 @@ def folded(lifter: Lifter) -> Folded:
     pairs.append((lifter.last.weight.detach().T.numpy(), lifter.last.bias.detach().numpy()))
     weights, biases = zip(*pairs, strict=True)
     return Folded(tuple(weights), tuple(biases))
+
+
+def unfolded(network: Folded, seen: Tensor) -> Lifter:
+    """Make the lifter of a folded one, with batch norms of what is ``seen`` (N, inputs)."""
+    inputs, width = network.weights[0].shape
+    lifter = Lifter(config(inputs // len(SEEN) // 3, width)).eval()
+    layers = [lifter.first, *(layer for block in lifter.blocks for layer in _layers(block))]
+    linears = [*(layer[0] for layer in layers), lifter.last]
+    for linear, weight, bias in zip(linears, network.weights, network.biases, strict=True):
+        linear.load_state_dict({"weight": torch.tensor(weight.T), "bias": torch.tensor(bias)})
+    hooks = [layer[0].register_forward_hook(partial(_fit, layer[1])) for layer in layers]
+    with torch.no_grad():
+        lifter(seen)
+    for hook in hooks:
+        hook.remove()
+    return lifter
+
+
+def _fit(norm: nn.BatchNorm1d, _: Any, seen: Any, made: Tensor) -> Tensor:
+    """Have a batch norm take off the mean and the deviation of what is ``made``, and put them back.
+
+    It follows the layer that made it, and so changes nothing of what that says.
+    """
+    norm.running_mean, norm.running_var = made.mean(0), made.var(0)
+    norm.weight.copy_((norm.running_var + norm.eps).sqrt())
+    norm.bias.copy_(norm.running_mean)
+    return made
 
 
 def _layers(block: Any) -> Iterable[Any]:

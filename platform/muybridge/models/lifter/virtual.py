@@ -30,8 +30,11 @@ NAMES = (
 )  # fmt: skip
 PARENTS = (-1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 12, 11, 14, 15, 11, 17, 18)
 MIRRORED = [0, 5, 6, 7, 8, 1, 2, 3, 4, 9, 10, 11, 12, 13, 17, 18, 19, 14, 15, 16]
-CHAINS = ((2, 3), (6, 7), (15, 16), (18, 19))  # bones, by their far end: thigh, shank; arm, forearm
-LIMBS = ([2, 3, 4], [6, 7, 8], [15, 16], [18, 19])  # beyond hip or shoulder
+LEGS = ([2, 3, 4], [6, 7, 8])  # bones, by their far end: thigh, shank, foot
+ARMS = ([15, 16], [18, 19])  # upper arm, forearm
+LIMBS = (*LEGS, *ARMS)
+STILL = 0.1  # of its motion that a body holding still keeps
+FLEXED = 2.4  # radians by which a knee bends at most
 FEET, SPINE, LOWER = (4, 8), (9, 10, 12, 13), ("knee", "ankle", "toe")
 FRAME = 1 / 60  # seconds between frames: so a step of walking takes 0.55 s, one of running 0.37
 EACH, APART = 4, 3  # views of one body, and moments from one to the next
@@ -108,18 +111,19 @@ class Faults:
     """
 
     tremble: float = 0.015  # of each joint, anew in each frame
-    drift: float = 0.02  # of each joint, that comes and goes slowly
-    bias: float = 0.02  # of a joint from where the markers' skeleton has it
+    drift: float = 0.025  # of each joint, that comes and goes slowly
+    bias: float = 0.03  # of a joint from where the markers' skeleton has it
     jumps: float = 0.01  # share of moments in which a joint is somewhere else
     jump: float = 0.15
+    smoothed: float = 0.5  # share of views whose joints neither tremble nor jump any more
     absent: float = 0.35  # share of views in which some joints are missing
     cut: float = 0.1  # ... in which the legs are
-    toeless: float = 0.4  # ... by systems that know no toes
+    toeless: float = 0.6  # ... by systems that know no toes
     ends: float = 0.2  # ... that begin or end within the window
-    exact: float = 0.0  # ... in which those joints that are there are where they should be
+    exact: float = 0.1  # ... in which those joints that are there are where they should be
 
 
-NONE = Faults(0, 0, 0, 0, 0, 0, 0, 0, 0, 1)
+NONE = Faults(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,9 @@ class Bodies:
     bent: float = 0.6  # share of windows with bent poses
     mixed: float = 0.5  # share of windows in which a limb moves as in another
     tempo: float = 0.5  # powers of two by which motion is slower or faster
+    stoops: float = 0.2  # share of windows in which the trunk leans forward, level at most
+    seated: float = 0.1  # share of windows in which thighs are raised, as by who sits
+    still: float = 0.0  # share of windows in which trunk and legs hold still
 
 
 @dataclass(frozen=True)
@@ -174,12 +181,13 @@ def views(
 ) -> Views:
     """Draw as many bodies, each seen by a camera over ``taps`` moments."""
     joints, sequence = moments(motion, draw, count, taps, bodies.tempo)
+    joints = held(joints, draw, bodies.still)
     joints = varied(mixed(joints, draw, bodies.mixed), draw, bodies)
     camera, distance = cameras(draw, count)
     turned = camera.transpose(0, 2, 1)[:, None]
     moved = (draw.random((count, 1, 1, 1)) >= faults.exact).astype(np.float32)
     truth = mix(BODY18.joints) @ joints
-    truth = (truth - truth[:, :, :1]) @ turned
+    truth = (truth - truth[:, :, :1]) @ turned @ towards(distance)[:, None]
     seen3d = mix(SEEN) @ joints + biases(draw, joints, faults.bias) * moved
     seen3d = seen3d @ turned + distance[:, None, None]
     places = seen3d[..., :2] / np.maximum(seen3d[..., 2:], 0.2)
@@ -226,6 +234,21 @@ def mixed(joints: Floats, draw: Draw, share: float) -> Floats:
     return joints
 
 
+def held(joints: Floats, draw: Draw, share: float) -> Floats:
+    """Have bodies (N, T, 20, 3) hold still, of which half go on to move their arms."""
+    joints, holds = joints.copy(), draw.random(len(joints))
+    which = np.flatnonzero(holds < share)
+    moving, middle = joints[which], joints[which][:, [joints.shape[1] // 2]]
+    joints[which] = middle + STILL * (moving - middle)
+    waving = holds[which] < share / 2
+    which, moving, middle = which[waving], moving[waving], middle[waving]
+    for bone in (bone for arm in ARMS for bone in arm):
+        vectors = moving[:, :, [bone]] - moving[:, :, [PARENTS[bone]]]
+        turned = vectors @ trunk(moving) @ trunk(middle).swapaxes(2, 3)
+        joints[which, :, bone] = joints[which, :, PARENTS[bone]] + turned[:, :, 0]
+    return joints
+
+
 def trunk(joints: Floats) -> Floats:
     """Give the trunk's axes (N, T, 3, 3) in columns: to its left, up, and to the front."""
     side = joints[:, :, NAMES.index("l_hip")] - joints[:, :, NAMES.index("r_hip")]
@@ -237,12 +260,22 @@ def trunk(joints: Floats) -> Floats:
 
 
 def _proportions() -> Floats:
-    """Say by what bones are longer than the markers', whose wrists and shoulders lie elsewhere.
+    """Say by what bones are longer than the markers', whose joints lie elsewhere.
 
-    Winter, "Biomechanics and Motor Control of Human Movement": a forearm is 0.146 of the height.
+    Winter, "Biomechanics and Motor Control of Human Movement", figure 4.1, of a thigh of 0.245 of
+    the height: a forearm is 0.146 of it, from hip to shoulder is 0.288 less the 0.01 by which the
+    joint lies below the acromion, from there to the ears 0.136.
     """
     longer = np.ones(19)
-    for name, share in {"wrist": 1.32, "shoulder": 0.92, "hip": 1.05}.items():
+    shares = {
+        "wrist": 1.32,
+        "shoulder": 0.92,
+        "hip": 1.05,
+        "back": 1.4,
+        "spine": 1.4,
+        "neck1": 0.65,
+    }
+    for name, share in shares.items():
         longer[[i - 1 for i, marker in enumerate(NAMES) if marker.endswith(name)]] = share
     return longer
 
@@ -269,13 +302,63 @@ def varied(joints: Floats, draw: Draw, bodies: Bodies) -> Floats:
         turns = Rotation.from_rotvec(vectors).as_matrix().astype(bones.dtype)
         return turns.reshape(count, taps, 3, 3)
 
-    for upper, lower in CHAINS:
+    sitting = np.flatnonzero(draw.random(count) < bodies.seated)
+    bones[sitting] = seated(bones[sitting], trunk(joints[sitting])[..., 0], draw)
+    stooping = np.flatnonzero(draw.random(count) < bodies.stoops)
+    bones[stooping] = stooped(bones[stooping], trunk(joints[stooping])[..., 0], draw)
+    for limb in LIMBS:
         whole = turn(bodies.bend * 1.3)
-        _rotate(bones, upper, whole)
-        _rotate(bones, lower, turn(bodies.bend) @ whole)
+        for bone in limb:
+            _rotate(bones, bone, whole)
+    for arm in ARMS:
+        _rotate(bones, arm[-1], turn(bodies.bend))
+    for leg in LEGS:
+        knee = flexion(bones, leg, draw.normal(0, bodies.bend, (count, 1)) * turned[:, None])
+        for bone in leg[1:]:
+            _rotate(bones, bone, knee)
     for bone in (*FEET, *SPINE):
         _rotate(bones, bone, turn(bodies.bend / 2))
     return ANCESTRY @ bones
+
+
+def seated(bones: Floats, side: Floats, draw: Draw) -> Floats:
+    """Raise the thighs of bones (N, T, 19, 3) to the front, about level, about axes ``side``."""
+    angle = draw.normal(-np.pi / 2, 0.2, (len(bones), 1, 1))
+    turns = Rotation.from_rotvec((side * angle).reshape(-1, 3)).as_matrix().astype(bones.dtype)
+    bones = bones.copy()
+    for thigh, _, _ in LEGS:
+        _rotate(bones, thigh, turns.reshape(*side.shape, 3))
+    return bones
+
+
+def stooped(bones: Floats, side: Floats, draw: Draw) -> Floats:
+    """Have trunks of bones (N, T, 19, 3) lean forward about axes ``side``, level at most.
+
+    One leg in four goes along, as in who balances on the other.
+    """
+    angle = draw.uniform(0, np.pi / 2, (len(bones), 1, 1))
+    turns = Rotation.from_rotvec((side * angle).reshape(-1, 3)).as_matrix().astype(bones.dtype)
+    leaning = bones @ turns.reshape(*side.shape, 3).swapaxes(2, 3)
+    along = np.ones((len(bones), 19), bool)
+    for leg in LEGS:
+        along[:, np.array(leg) - 1] = draw.random((len(bones), 1)) < 0.25
+    return np.where(along[:, None, :, None], leaning, bones)
+
+
+def flexion(bones: Floats, leg: list[int], more: Floats) -> Floats:
+    """Make rotations (N, T, 3, 3) that flex the knees of bones (N, T, 19, 3) by so much ``more``.
+
+    Angles are radians, (N, 1) or (N, T). A knee bends about the axis across the foot, and no
+    further than it can: not forward, and not beyond FLEXED.
+    """
+    thigh, shank, foot = (bones[:, :, bone - 1] for bone in leg)
+    axis = np.cross(foot, shank)
+    axis = axis / np.maximum(np.linalg.norm(axis, axis=-1, keepdims=True), 1e-6)
+    sine = (np.cross(thigh, shank) * axis).sum(-1)
+    angle = np.arctan2(sine, (thigh * shank).sum(-1))  # (N, T)
+    turned = np.clip(angle + more, np.minimum(angle, 0), FLEXED) - angle
+    turns = Rotation.from_rotvec((axis * turned[..., None]).reshape(-1, 3)).as_matrix()
+    return turns.astype(bones.dtype).reshape(*angle.shape, 3, 3)
 
 
 def _rotate(bones: Floats, end: int, turn: Floats) -> None:
@@ -315,6 +398,18 @@ def cameras(draw: Draw, count: int) -> tuple[Floats, Floats]:
     return upright @ around.transpose(0, 2, 1), np.column_stack([aside, far]).astype(np.float32)
 
 
+def towards(places: Floats) -> Floats:
+    """Turn camera axes so that z points at places (N, 3): rotations for rows, (N, 3, 3).
+
+    One view does not tell where the middle of the picture is, so what is lifted is lifted as if the
+    camera looked straight at the body.
+    """
+    forward = places / np.linalg.norm(places, axis=1, keepdims=True)
+    right = np.cross(np.array([0.0, 1, 0]), forward)
+    right /= np.linalg.norm(right, axis=1, keepdims=True)
+    return np.stack([right, np.cross(forward, right), forward], 2).astype(places.dtype)
+
+
 def biases(draw: Draw, joints: Floats, spread: float) -> Floats:
     """Draw how joints lie elsewhere on the body, (N, T, 15, 3): the same in the body's own axes."""
     count = len(joints)
@@ -330,13 +425,14 @@ def trembling(draw: Draw, shape: tuple[int, ...], faults: Faults) -> Floats:
     def amount(most: float) -> Floats:
         return draw.uniform(0, most, (count, 1, 1, 1)).astype(np.float32)
 
-    moved = draw.standard_normal(shape, np.float32) * amount(faults.tremble)
+    rough = draw.random((count, 1, 1, 1)) >= faults.smoothed
+    moved = draw.standard_normal(shape, np.float32) * amount(faults.tremble) * rough
     knots = draw.standard_normal((count, 4, joints, 2), np.float32) * amount(faults.drift)
     at = np.linspace(0, 3, taps) if taps > 1 else np.zeros(1)
     low = np.minimum(at.astype(int), 2)
     share = (at - low)[:, None, None].astype(np.float32)
     moved += knots[:, low] * (1 - share) + knots[:, low + 1] * share
-    rare = draw.random(shape[:3], np.float32) < amount(faults.jumps)[..., 0]
+    rare = draw.random(shape[:3], np.float32) < (amount(faults.jumps) * rough)[..., 0]
     moved[rare] += draw.normal(0, faults.jump, (np.count_nonzero(rare), 2))
     return moved
 
