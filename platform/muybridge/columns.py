@@ -85,7 +85,7 @@ COLUMNS: dict[str, Column] = {
     # lifted from joints in the picture: x right, y down, z forward from the hips' middle, score
     "lifter_joints3d": Column(("P", 18, 4), "float32", "metres", "joints around the hips"),
     # what is done around each frame, as the label set "motion" of labels.py has it
-    "motion_scores":   Column(("P", 8), "float32", "", "probability of each label"),
+    "motion_scores":   Column(("P", 5), "float32", "", "probability of each label"),
     # joints in the world, of a session's clip: M people at frames of the first view
     "placed_moment":   Column(("M",), "int32", "", "row of the first view's frame_index"),
     "placed_view":     Column(("M",), "int32", "", "a view that shows the person, from 0"),

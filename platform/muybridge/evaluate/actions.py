@@ -1,7 +1,8 @@
 """Motion capture as the default graph would see it, to teach what people do and to ask how well.
 
-Bodies move before virtual cameras, joints are found with faults, lifted, and cut into windows. What
-is none of the labels is made of them: limbs that move each by itself, and bodies that hold still.
+Bodies move before virtual cameras, joints are found with faults, lifted, and cut into windows. Who
+stands is told by where legs are, not by the kind of motion. What is none of the labels is made of
+these bodies: limbs that move each by itself, who sits, and who holds still but does not stand.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from muybridge.geometry.skeletons import BODY18
 from muybridge.labels import LABELS, OTHER
 from muybridge.models.action.preprocess import MOMENTS, features
 from muybridge.models.action.preprocess import STEP as APART
@@ -26,21 +28,36 @@ KINDS = {
     "walking_extra": "walking",
     "running": "running",
     "jumping": "jumping",
-    "basketball": "playing basketball",
-    "basketball_signal": "basketball signals",
-    "soccer": "playing soccer",
-    "directing_traffic": "directing traffic",
+    "basketball_signal": OTHER,
+    "directing_traffic": OTHER,
 }
 MOTION = LABELS["motion"]
-NONE = MOTION.index(OTHER)
+NONE, STANDING = MOTION.index(OTHER), MOTION.index("standing")
 EVERY = round(APART / STEP)  # moments of the lifter from one of the classifier's to the next
-NEGATIVE = 0.45  # share that is none of the labels, half of it still
-AS_IS = virtual.Bodies(bend=0.15, bent=0.5, mixed=0.0, tempo=0.3)
+NOISE = virtual.Faults(tremble=0.01, smoothed=0.7, toeless=0.8, cut=0.0, exact=0.1)
+AS_IS = virtual.Bodies(bend=0.15, bent=0.5, mixed=0.0, tempo=0.3, stoops=0.0, seated=0.0)
+STILL = replace(AS_IS, bend=0.3, tempo=0.5, still=1.0)
 APIECES = virtual.Bodies(bend=0.6, bent=1.0, mixed=1.0, tempo=0.5)
-STILL = 0.15  # of its motion that a body holding still keeps
+SEATED = virtual.Bodies(bend=0.3, bent=0.5, mixed=0.3, tempo=0.5, seated=1.0, still=0.5)
+SIGNALS = ("basketball_signal", "directing_traffic")
+ANY = (*KINDS, "basketball", "soccer")
+SHARES = (  # of a lot: how much, from which kinds of motion, and what their bodies do
+    (0.14, ("walking", "walking_extra"), AS_IS),
+    (0.14, ("running",), AS_IS),
+    (0.14, ("jumping",), AS_IS),
+    (0.11, SIGNALS, AS_IS),
+    (0.15, (*SIGNALS, "walking"), STILL),
+    (0.18, ANY, APIECES),
+    (0.14, ANY, SEATED),
+)
+FEET_STAY_M = 0.07  # standard deviation of an ankle's place, seen from the hips
+STRAIGHT = 0.9  # of thigh and shank, from hip to ankle: a knee bent by 50 degrees
+UPRIGHT = 0.82  # cosine of 35 degrees between legs and trunk
+LIFTED_M, APART_M = 0.2, 0.6  # from ankle to ankle, along the legs and in all
 FOLDS = 4
 WINDOWS = 256  # in a lot
 
+Floats = NDArray[np.floating[Any]]
 Lot = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
@@ -53,27 +70,57 @@ class Drawer:
 
     def __call__(self, seed: int, count: int) -> Lot:
         draw = np.random.default_rng(seed)
-        apart = round(count * NEGATIVE / 2)
-        real, kinds = self._drawn(draw, count - apart, AS_IS)
-        unreal, _ = self._drawn(draw, apart, APIECES)
-        joints = np.concatenate([real, unreal])[:count]
-        labels = np.concatenate([kinds, np.full(len(unreal), NONE)])[:count]
-        middle = joints[:apart, MOMENTS // 2, None]
-        joints[:apart] = middle + STILL * (joints[:apart] - middle)
-        labels[:apart] = NONE
+        parts = [
+            self._drawn(draw, round(count * share), kinds, bodies)
+            for share, kinds, bodies in SHARES
+        ]
+        joints, labels = (np.concatenate(part)[:count] for part in zip(*parts, strict=True))
         return features(joints), labels
 
-    def _drawn(self, draw: virtual.Draw, count: int, bodies: virtual.Bodies) -> Any:
+    def _drawn(
+        self, draw: virtual.Draw, count: int, kinds: tuple[str, ...], bodies: virtual.Bodies
+    ) -> Any:
         """Draw lifted joints (N, MOMENTS, 18, 3) and their labels."""
+        motion = self.motion.only(set(kinds))
         taps = TAPS + (MOMENTS - 1) * EVERY
-        views = virtual.views(self.motion, draw, count, taps, virtual.Faults(), bodies)
+        views = virtual.views(motion, draw, count, taps, NOISE, bodies)
         at = np.arange(MOMENTS)[:, None] * EVERY + np.arange(TAPS)
         shape = (count * MOMENTS, TAPS)
         places = views.places[:, at].reshape(*shape, *views.places.shape[2:])
         seen = views.seen[:, at].reshape(*shape, -1)
         joints = self.network(normalised(places, seen)).reshape(count, MOMENTS, -1, 3)
-        kinds = [MOTION.index(KINDS[kind]) for kind in self.motion.kinds]
-        return joints, np.array(kinds)[views.sequence]
+        labels = np.full(count, NONE)
+        if bodies == AS_IS:
+            each = [MOTION.index(KINDS.get(kind, OTHER)) for kind in motion.kinds]
+            labels = np.array(each)[views.sequence]
+        labels = np.where(stands(views.truth[:, at[:, TAPS // 2]]), STANDING, labels)
+        told = (labels != NONE) | (bodies not in (AS_IS, STILL))  # nearly standing is neither
+        return joints[told], labels[told]
+
+
+def stands(joints: Floats) -> NDArray[np.bool_]:
+    """Judge who stands over a window, (N,), of true joints (N, T, 18, 3) around the hips' middle.
+
+    Both feet stay where they are, beside each other, and legs and trunk are straight.
+    """
+    hips, knees, ankles = (
+        joints[:, :, BODY18.index(f"left_{joint}", f"right_{joint}")]
+        for joint in ("hip", "knee", "ankle")
+    )
+    length = np.linalg.norm(hips - knees, axis=3) + np.linalg.norm(knees - ankles, axis=3)
+    straight = np.linalg.norm(hips - ankles, axis=3) / length  # (N, T, 2)
+    down = ankles.mean(2) / np.linalg.norm(ankles.mean(2), axis=2, keepdims=True)
+    neck = joints[:, :, BODY18.joints.index("neck")]
+    upright = -(neck * down).sum(2) / np.linalg.norm(neck, axis=2)
+    step = ankles[:, :, 0] - ankles[:, :, 1]
+    lifted = np.abs((step * down).sum(2))
+    return (
+        (np.linalg.norm(ankles.std(1), axis=2) < FEET_STAY_M).all(1)
+        & (straight.mean(1) > STRAIGHT).all(1)
+        & (upright.mean(1) > UPRIGHT)
+        & (lifted.mean(1) < LIFTED_M)
+        & (np.linalg.norm(step, axis=2).mean(1) < APART_M)
+    )
 
 
 def held_out(motion: virtual.Motion, fold: int) -> tuple[virtual.Motion, virtual.Motion]:

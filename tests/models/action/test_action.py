@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from muybridge.errors import CheckpointError
+from muybridge.geometry.skeletons import BODY18
 from muybridge.labels import LABELS
 from muybridge.models.action import predict, training
 from muybridge.models.action.model import Classifier
-from muybridge.models.action.preprocess import CHANNELS, HIPS, MOMENTS, STEP, features, windows
+from muybridge.models.action.preprocess import (
+    CHANNELS,
+    HIPS,
+    LEGS,
+    MOMENTS,
+    STEP,
+    features,
+    windows,
+)
 
 
 def track(seconds: float, fps: float) -> tuple[np.ndarray, np.ndarray]:
@@ -43,10 +54,23 @@ def test_what_was_hardly_seen_makes_no_window():
     assert features(made).shape == (len(spans), MOMENTS, CHANNELS)
 
 
-@pytest.mark.parametrize(("hidden", "told"), [(2, True), (6, False)])
+TOES = ("left_big_toe", "right_big_toe")
+ARM = ("left_elbow", "left_wrist")
+
+
+@pytest.mark.parametrize(
+    ("hidden", "told"),
+    [
+        (TOES, True),
+        ((*TOES, *ARM), True),
+        ((*TOES, *ARM, "right_wrist"), False),
+        ((*TOES, "left_ankle"), True),
+        ((*TOES, "left_ankle", "right_ankle"), False),  # cut off at the knees
+    ],
+)
 def test_who_is_not_seen_whole_makes_no_window(hidden, told):
     times, joints = track(4, 30)
-    joints[:, :hidden, 3] = 0
+    joints[:, BODY18.index(*hidden), 3] = 0.1
     assert bool(len(windows(times, joints)[0])) is told
 
 
@@ -101,14 +125,27 @@ def test_the_one_that_comes_along_can_be_read_and_names_its_labels():
     assert network.labels == LABELS["motion"]
     times, joints = track(4, 30)
     scores, spans = predict.classified(network, times, joints)
-    assert scores.shape == (len(spans), 8)
+    assert scores.shape == (len(spans), len(LABELS["motion"]))
     assert np.allclose(scores.sum(1), 1, atol=1e-5)
+
+
+def test_who_does_not_move_the_legs_neither_walks_nor_runs_nor_jumps():
+    labels = LABELS["motion"]
+    walks = SimpleNamespace(labels=labels, scores=lambda seen: np.eye(len(labels))[[0] * len(seen)])
+    times, joints = track(4, 30)
+    joints[..., 0] -= times[:, None]
+    scores, _ = predict.classified(walks, times, joints)
+    assert (scores[:, 0] == 0).all()
+    assert np.allclose(scores.sum(1), 1, atol=1e-5)
+    joints[:, LEGS, 1] += 0.2 * np.sin(6 * times)[:, None]
+    scores, _ = predict.classified(walks, times, joints)
+    assert (scores[:, 0] == 1).all()
 
 
 def test_learning_makes_the_loss_smaller():
     torch.manual_seed(0)
     draw = np.random.default_rng(0)
-    labels = draw.integers(0, 8, 64)
+    labels = draw.integers(0, len(LABELS["motion"]), 64)
     seen = draw.normal(size=(64, MOMENTS, CHANNELS)).astype(np.float32)
     seen[np.arange(64), :, labels] += 3
     lessons = training.Lessons(Classifier())

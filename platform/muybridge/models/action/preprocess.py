@@ -21,8 +21,11 @@ MOMENTS = 31
 STEP = 1 / 15  # seconds
 STRIDE = 0.25  # seconds from one window to the next
 ENOUGH = 0.6  # of a window's moments that must be seen
-WHOLE = 0.8  # of the joints that must be found for a moment to be seen: all but a limb or two
+CERTAIN = 0.3  # score from which a joint was found, not guessed
+MISSING, MISSING_OF_LEGS = 2, 1  # joints at most, toes aside; and knees or ankles among them
 REACH = 0.1  # seconds from a moment within which a frame must be
+LEGS = BODY18.index("left_knee", "right_knee", "left_ankle", "right_ankle")
+WITHOUT_TOES = [i for i, name in enumerate(BODY18.joints) if not name.endswith("toe")]
 HIPS = BODY18.index("left_hip", "right_hip")
 CHANNELS = len(BODY18.joints) * 6  # where joints are, and where to they move
 
@@ -32,9 +35,12 @@ def windows(times: Floats, joints: Floats) -> tuple[Floats, Spans]:
 
     ``times`` (T,) are seconds, rising; ``joints`` (T, 18, 4) as the lifter gives them, 0 where
     nobody was seen. Windows of which too little was seen are left out, and so is who is seen in
-    part only: joints that were guessed tell nothing of what is done.
+    part only, cut off at the knees for instance: joints that were guessed tell nothing of what is
+    done. Toes are not asked for, since some systems know none.
     """
-    there = (joints[..., 3] > 0).mean(1) >= WHOLE
+    missing = joints[..., 3] < CERTAIN
+    there = missing[:, WITHOUT_TOES].sum(1) <= MISSING
+    there &= missing[:, LEGS].sum(1) <= MISSING_OF_LEGS
     seen, known = times[there], joints[there, :, :3]
     if len(seen) < 2:
         return np.zeros((0, MOMENTS, len(BODY18.joints), 3), np.float32), np.zeros((0, 2), np.int64)
