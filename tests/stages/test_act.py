@@ -42,5 +42,5 @@ def test_who_was_seen_for_a_moment_does_nothing():
 
 def test_nobody_makes_an_empty_column():
     (made,) = act().load()([clip([], 5)])
-    assert made[WRITES[0]].shape == (0, 8)
+    assert made[WRITES[0]].shape == (0, 5)
     assert made[WRITES[0]].dtype == np.float32
