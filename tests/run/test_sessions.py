@@ -455,17 +455,22 @@ def test_the_real_session_has_one_man_in_all_views_near_what_was_published(
     views = imported(Path(__file__).parent.parent / "benchmarks" / "views.py")
     published, names = views._published(balancing)
     world = out.joints3d.filter(pc.field("space") == "world").sort_by("frame")
-    assert world["track_id"].unique().to_pylist() == [0]
-    assert world["frame"].to_pylist() == list(range(100))
-    places = np.stack([np.array(world[axis].to_pylist()) for axis in "xyz"], -1)
-    ours = places[:, list(views.LANDMARKS.values())]
-    theirs = published[:, [names.index(name) for name in views.LANDMARKS]]
-    wrong = 1000 * np.linalg.norm(ours - theirs, axis=-1)
-    assert wrong.mean() < 50
+    theirs = published[:, [names.index(name) for name in views.LIMB_JOINTS]]
+    wrong = {}
+    for track in world["track_id"].unique().to_pylist():  # two views show somebody else as well
+        own = world.filter(pc.field("track_id") == track)
+        places = np.stack([np.array(own[axis].to_pylist()) for axis in "xyz"], -1)
+        ours = places[:, list(views.LIMB_JOINTS.values())]
+        if own["frame"].to_pylist() == list(range(100)):
+            lead = views.LEAD
+            off = np.linalg.norm(ours[lead:] - theirs[: 100 - lead], axis=-1)
+            wrong[track] = 1000 * off.mean()
+    man = min(wrong, key=lambda track: wrong[track])
+    assert wrong[man] < 40
     everywhere = set(
         zip(out.people["video_id"].to_pylist(), out.people["frame"].to_pylist(), strict=True)
     )
-    him = out.people.filter(pc.field("track_id") == 0)
+    him = out.people.filter(pc.field("track_id") == man)
     assert len(everywhere) == len(him) == 400
     cameras = out.sessions.sort_by("position").to_pylist()
     assert [camera["view"] for camera in cameras] == ["cam_01", "cam_02", "cam_03", "cam_04"]
