@@ -38,7 +38,7 @@ class Options:
 
     pose_model: str = "thunder"
     interval: float = 0.125  # between frames at which people are looked for
-    tiled_interval: float = 1.0  # between those at which tiles are looked at as well
+    tiled_interval: float = 2.0  # between those at which tiles are looked at as well
     tiles: tuple[float, ...] = (1.0, 0.6)  # sides, as parts of the picture's shorter side
     overlap: float = 0.2  # of neighbouring tiles, as part of their side
     longer: int = 384  # pixels of the whole picture's longer side
