@@ -67,7 +67,7 @@ DOORS = {
     "tenacity": {"retry"},
     "duckdb": {"store"},
     "h5py": {"containers"},
-    "ai_edge_litert": {"litert", "models"},
+    "ai_edge_litert": {"litert"},
     "fastapi": {"web", "run"},
 }
 

@@ -61,6 +61,25 @@ def resize(content: bytes, height: int, width: int) -> bytes:
     return bytes(changed)
 
 
+def trim(content: bytes, outputs: tuple[int, ...]) -> bytes:
+    """Leave out of a .tflite file what only serves outputs other than these positions."""
+    import flatbuffers  # type: ignore[import-untyped]  # comes with ai_edge_litert
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    graph = model.subgraphs[0]
+    graph.outputs = graph.outputs[list(outputs)]
+    needed, kept = set(graph.outputs.tolist()), []
+    for operator in reversed(graph.operators):
+        if needed.intersection(operator.outputs.tolist()):
+            needed.update(operator.inputs.tolist())
+            kept.append(operator)
+    graph.operators = kept[::-1]
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
 def constants(content: bytes) -> dict[str, NDArray[Any]]:
     """Read the constants of a .tflite file by name: those of float16 and float32 alone."""
     from ai_edge_litert import schema_py_generated as schema

@@ -11,8 +11,8 @@ def test_the_same_joints_are_as_alike_as_can_be_and_a_deviation_off_by_one_over_
     one = np.zeros((1, 17, 3))
     off = one.copy()
     off[0, :, 0] = SIGMAS * 10  # a body of 100 square pixels
-    assert oks(one, one, np.array([100.0])) == pytest.approx(1)
-    assert oks(off, one, np.array([100.0])) == pytest.approx(np.exp(-0.5))
+    assert oks(one, one, np.array([100.0]), np.ones((1, 17))) == pytest.approx(1)
+    assert oks(off, one, np.array([100.0]), np.ones((1, 17))) == pytest.approx(np.exp(-0.5))
 
 
 def test_joints_that_do_not_count_change_nothing():
@@ -21,8 +21,8 @@ def test_joints_that_do_not_count_change_nothing():
     off[0, 0], counts[0, 0] = 1e6, 0
     assert oks(off, one, np.ones(1), counts) == pytest.approx(1)
     assert oks(off, one, np.ones(1), 0 * counts) == pytest.approx(0)
-    assert oks(one[:0], one, np.ones(1)).shape == (0, 1)
-    assert oks(one, one[:0], np.ones(0)).shape == (1, 0)
+    assert oks(one[:0], one, np.ones(1), counts).shape == (0, 1)
+    assert oks(one, one[:0], np.ones(0), counts[:0]).shape == (1, 0)
 
 
 @pytest.mark.parametrize("name", SKELETONS)

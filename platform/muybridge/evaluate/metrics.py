@@ -8,33 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.floating[Any]]
-
-# Standard deviations of COCO's annotators, per joint of coco17, in parts of the square root of a
-# person's area (the published ones, doubled as COCO's formula asks).
-# fmt: off
-SPREAD = 2 * np.array([
-    0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107,
-    0.087, 0.087, 0.089, 0.089,
-])
-# fmt: on
-
-
-def oks(found: Array, true: Array, area: Array) -> Array:
-    """Rate joints (N, 17, 2) against annotated ones (M, 17, 3) of areas (M,): similarities (N, M).
-
-    The last value of an annotated joint is its visibility, 0 for not annotated; somebody without
-    annotated joints is similar to nobody.
-    """
-    square = ((found[:, None] - true[None, :, :, :2]) ** 2).sum(axis=3)
-    alike = np.exp(-square / (2 * SPREAD**2 * area[None, :, None]))
-    labelled = np.broadcast_to(true[None, :, :, 2] > 0, alike.shape)
-    count = labelled.sum(axis=2)
-    return np.divide(
-        (alike * labelled).sum(axis=2), count, out=np.zeros(count.shape), where=count > 0
-    )
 
 
 def coco_keypoints(annotations: dict[str, Any], found: Sequence[dict[str, Any]]) -> dict[str, Any]:

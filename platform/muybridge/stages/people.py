@@ -95,7 +95,9 @@ def columns(times: Floats, rows: list[int], seen: list[Seen], raw: bool) -> dict
     kept = np.zeros(len(track), bool)
     for id in np.unique(track).tolist():
         mine = track == id
-        kept[mine] = is_person(everyone.score[mine], len(rows))
+        if not is_person(everyone.score[mine], len(rows)):
+            continue
+        kept[mine] = True
         size = everyone.box[mine, 2:] - everyone.box[mine, :2]
         joints[mine] = steady(times[row[mine]], joints[mine], size.max(axis=1), raw)
     return {

@@ -31,18 +31,10 @@ class JointTracker:
         self.tracker = Tracker()
         self.last: dict[int, tuple[float, Floats]] = {}  # when and with which joints each was seen
 
-    def update(
-        self,
-        time: float,
-        seen: Floats,
-        joints: Floats,
-        scores: Floats | None = None,
-        appearance: Floats | None = None,
-    ) -> NDArray[np.int32]:
+    def update(self, time: float, seen: Floats, joints: Floats) -> NDArray[np.int32]:
         """Take boxes (N, 4) and joints (N, J, 3) of one frame and say whose they are: (N,).
 
-        ``scores`` and ``appearance`` are those of ``Tracker.update``. Where joints fit two people
-        alike, the tracker decides by them.
+        Where joints fit two people alike, the tracker decides by their boxes.
         """
         self.last = {id: was for id, was in self.last.items() if time - was[0] <= MEMORY_S}
         known = np.full(len(seen), -1, np.int32)
@@ -53,11 +45,8 @@ class JointTracker:
         for row, column in assign(np.where(costs < 1, costs, np.inf)).tolist():
             if is_clear(costs, row, column):
                 known[column] = before[row][0]
-        ids = self.tracker.update(time, seen, known, scores, appearance)
-        here = ids >= 0
-        self.last |= dict(
-            zip(ids[here].tolist(), ((time, one) for one in joints[here]), strict=True)
-        )
+        ids = self.tracker.update(time, seen, known)
+        self.last |= {id: (time, one) for id, one in zip(ids.tolist(), joints, strict=True)}
         return ids
 
 

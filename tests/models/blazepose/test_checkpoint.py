@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from muybridge.errors import WeightsError
-from muybridge.litert import Network
+from muybridge.litert import Network, trim
 from muybridge.models.blazepose import checkpoint
 
 
@@ -28,7 +28,7 @@ def test_the_heavy_one_is_missing_until_it_is_brought(tmp_path):
 def test_the_trimmed_network_gives_exactly_what_the_whole_one_gives():
     file, kept = checkpoint.path("blazepose", None), (0, 1, 3, 4)
     crop = np.random.default_rng(0).random((256, 256, 3), np.float32)
-    whole, trimmed = Network(file.read_bytes())(crop), Network(checkpoint.trim(file, kept))(crop)
+    whole, trimmed = Network(file.read_bytes())(crop), Network(trim(file.read_bytes(), kept))(crop)
     assert len(whole) == 5
     for output, position in zip(trimmed, kept, strict=True):
         assert np.array_equal(output, whole[position])

@@ -6,13 +6,14 @@ import hashlib
 from pathlib import Path
 
 from muybridge.errors import WeightsError
+from muybridge.litert import trim
 from muybridge.models.blazepose.model import BlazePose
 
 FILES = {
     "blazepose": "pose_landmark_full.tflite",
     "blazepose_heavy": "pose_landmark_heavy.tflite",
 }
-OUTPUTS = (0, 3, 4)  # points, heat maps, world; not the flag of presence, nor the silhouette
+OUTPUTS = (0, 3, 4)  # points, heat maps, world; the silhouette is a third of the work
 
 
 def path(name: str, given: Path | None) -> Path:
@@ -36,29 +37,7 @@ def load(name: str, given: Path | None = None) -> BlazePose:
     """Read the network; WeightsError if its file is not here."""
     if lacking := missing(name, given):
         raise WeightsError(lacking[0])
-    return BlazePose(trim(path(name, given), OUTPUTS))
-
-
-def trim(file: Path, outputs: tuple[int, ...]) -> bytes:
-    """Read a .tflite file and leave out what only serves outputs other than these positions.
-
-    The landmark network's silhouette is a third of its work and nobody asks for it.
-    """
-    import flatbuffers  # type: ignore[import-untyped]  # comes with ai_edge_litert
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromPackedBuf(file.read_bytes(), 0)
-    graph = model.subgraphs[0]
-    graph.outputs = graph.outputs[list(outputs)]
-    needed, kept = set(graph.outputs.tolist()), []
-    for operator in reversed(graph.operators):
-        if needed.intersection(operator.outputs.tolist()):
-            needed.update(operator.inputs.tolist())
-            kept.append(operator)
-    graph.operators = kept[::-1]
-    builder = flatbuffers.Builder(file.stat().st_size)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return BlazePose(trim(path(name, given).read_bytes(), OUTPUTS))
 
 
 def identity(name: str, given: Path | None = None) -> dict[str, str]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muybridge.geometry import boxes
-from muybridge.geometry.similarity import SIGMAS, oks
+from muybridge.geometry.similarity import joint_similarity, mean_similarity, oks
 from muybridge.models.movenet import preprocess
 from muybridge.models.movenet.postprocess import Array, People, concatenate, person_score
 from muybridge.models.movenet.preprocess import Picture
@@ -69,18 +69,14 @@ def find(net: Networks, pictures: Sequence[Picture], longer: int, threshold: flo
 
 
 def find_in_tiles(net: Networks, picture: Picture, squares: Array, threshold: float) -> People:
-    """Find people in squares (N, 4) of a picture; those cut off by a square's inner edge are not.
-
-    The surest come first.
-    """
+    """Find people in squares (N, 4) of a picture, but for those cut off by an inner edge."""
     size = (CLOSE_SIDE, CLOSE_SIDE)
     inputs = [preprocess.cut(picture, square, size) for square in squares]
     parts = []
     for people, square, one in zip(net.find(inputs, threshold), squares, inputs, strict=True):
         people = people[~_cut_off(people.box, square, picture)]
         parts.append(_placed(people, square, one, picture))
-    everyone = concatenate(parts)
-    return everyone[np.argsort(-everyone.score, kind="stable")]
+    return concatenate(parts)
 
 
 def _cut_off(box: Array, square: Array, picture: Picture) -> Flags:
@@ -183,10 +179,8 @@ def suppress(
 
 def agree(read: Array, found: People, limits: Limits) -> Flags:
     """Say whether the joints read (P, 17, 3) are those of the people found."""
-    if not len(found):
-        return np.zeros(0, bool)
-    alike = oks(read, found.joints, boxes.area(found.box), found.joints[..., 2])
-    return np.diag(alike) >= limits.agree
+    alike = joint_similarity(read, found.joints, boxes.area(found.box))
+    return mean_similarity(alike, found.joints[..., 2]) >= limits.agree
 
 
 def evidence(found: People, read: Array) -> Array:
@@ -196,9 +190,7 @@ def evidence(found: People, read: Array) -> Array:
     their places agree. Who is half hidden or cut off by the edge has five joints; a hand or a
     bottle may have a high score by one of the networks, not by both.
     """
-    away = ((found.joints[..., :2] - read[..., :2]) ** 2).sum(2)
-    area = np.maximum(boxes.area(found.box), 1)[:, None]
-    alike = np.exp(-away / (2 * SIGMAS**2 * area))
+    alike = joint_similarity(found.joints, read, np.maximum(boxes.area(found.box), 1))
     shared = np.sqrt(found.joints[..., 2] * read[..., 2]) * alike
     return np.sort(shared, axis=1)[:, -BEST:].mean(1)
 
