@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from muybridge.errors import CheckpointError
-from muybridge.evaluate.metrics import oks
+from muybridge.geometry.similarity import oks
 from muybridge.geometry.skeletons import COCO17, COCO18, mapping
 from muybridge.models.openpose import mobilenet
 from muybridge.models.openpose.bodies import COCO
@@ -58,7 +58,7 @@ def test_as_many_people_are_found_in_real_maps_as_are_annotated(data, folder):
         true = np.array([row["keypoints"] for row in people], float).reshape(-1, 17, 3)
         true[:, : LIMBS.start] = 0
         area = np.array([row["area"] for row in people], float)
-        alike = oks(found.joints[:, order, :2].astype(float), true, area)
+        alike = oks(found.joints[:, order].astype(float), true, area, true[..., 2] > 0)
         best[image["file_name"]] = alike.max(axis=0).round(2).tolist()
     print("best OKS over the limbs' joints of each person annotated:", best)
     assert sorted(map(len, best.values())) == [1, 2, 4, 5]
